@@ -1,0 +1,105 @@
+"""Record, replay and fake TradingView's WebSocket feed.
+
+Nothing happens on import: names are loaded when they are first used, no third-party module before that, and the package's
+logger stays silent until an application calls `configure_logging`.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "tvstreamer.wsclient": ("HistoryResult", "TvWSClient"),
+    "tvstreamer.streaming": ("StreamRouter",),
+    "tvstreamer.protocol.subscription": ("Subscription",),
+    "tvstreamer.intervals": ("Interval",),
+    "tvstreamer.server.fake": ("FakeServer",),
+    "tvstreamer.clock": ("Clock", "ScaledClock", "SystemClock", "VirtualClock"),
+    "tvstreamer.logging_utils": ("configure_logging", "trace"),
+    "tvstreamer.events": (
+        "Bar", "Connected", "Disconnected", "Event", "HistoryComplete", "Notice", "Quote", "SeriesFailed",
+        "SymbolFailed", "SymbolInfo", "Tick",
+    ),
+    "tvstreamer.errors": (
+        "AuthError", "ConnectFailed", "CriticalError", "FramingError", "InvalidInterval", "InvalidPlan",
+        "InvalidSource", "InvalidSymbol", "LocalProtocolError", "MailboxFull", "MissingDependencyError",
+        "ProtocolError", "RemoteProtocolError", "SeriesError", "ServerError", "ServerStartError", "SymbolError",
+        "TapeError", "TapeExhausted", "TapeFormatError", "TapeMismatch", "TapeVersionError", "TapeWriteError",
+        "TransportBusy", "TransportClosed", "TransportError", "TransportTimeout", "TvError", "UnsupportedFault",
+    ),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - the names are those of the table above
+
+if TYPE_CHECKING:
+    from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
+    from tvstreamer.errors import (
+        AuthError,
+        ConnectFailed,
+        CriticalError,
+        FramingError,
+        InvalidInterval,
+        InvalidPlan,
+        InvalidSource,
+        InvalidSymbol,
+        LocalProtocolError,
+        MailboxFull,
+        MissingDependencyError,
+        ProtocolError,
+        RemoteProtocolError,
+        SeriesError,
+        ServerError,
+        ServerStartError,
+        SymbolError,
+        TapeError,
+        TapeExhausted,
+        TapeFormatError,
+        TapeMismatch,
+        TapeVersionError,
+        TapeWriteError,
+        TransportBusy,
+        TransportClosed,
+        TransportError,
+        TransportTimeout,
+        TvError,
+        UnsupportedFault,
+    )
+    from tvstreamer.events import (
+        Bar,
+        Connected,
+        Disconnected,
+        Event,
+        HistoryComplete,
+        Notice,
+        Quote,
+        SeriesFailed,
+        SymbolFailed,
+        SymbolInfo,
+        Tick,
+    )
+    from tvstreamer.intervals import Interval
+    from tvstreamer.logging_utils import configure_logging, trace
+    from tvstreamer.protocol.subscription import Subscription
+    from tvstreamer.server.fake import FakeServer
+    from tvstreamer.streaming import StreamRouter
+    from tvstreamer.wsclient import HistoryResult, TvWSClient
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME_OF])

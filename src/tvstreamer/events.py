@@ -1,0 +1,179 @@
+"""What the user receives: market events and status events, as frozen structs that write themselves out as JSON.
+
+Times are float seconds since the epoch, UTC; `.ts` gives the same moment as an aware `datetime`, made when asked for.
+`to_json()` writes `type` first, then the fields in the order in which they are declared here, `null` for no value. No
+event ever carries a secret.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
+    """The base of all events."""
+
+    def to_json(self) -> bytes:
+        """This event as one line of JSON, without the line's end."""
+        return _encode(self)
+
+    @property
+    def ts(self) -> datetime | None:
+        """`time` as an aware `datetime` in UTC; None for an event that has no time."""
+        time: float | None = getattr(self, "time", None)
+        return None if time is None else datetime.fromtimestamp(time, UTC)
+
+
+class Tick(Event, frozen=True, gc=False, tag="tick"):
+    """A quote update that changed the last price or the day's volume. It is not a trade print.
+
+    `volume` is the total of the day, None where the feed has none. `time` is the feed's own time of the last price where
+    it sends one (whole seconds), else the moment of arrival. None are given before the first known price.
+    """
+
+    symbol: str
+    time: float
+    price: float
+    volume: float | None = None
+
+
+class Quote(Event, frozen=True, gc=False, tag="quote"):
+    """A quote update: `changes` is what came, `fields` everything known of the symbol by now.
+
+    `status` is `ok`, `error` or `permission_denied`. A field that the feed sent as "no value" is None.
+    """
+
+    symbol: str
+    time: float
+    status: str
+    changes: dict[str, Any]
+    fields: dict[str, Any]
+
+
+class Bar(Event, frozen=True, gc=False, tag="bar"):
+    """One bar as known at this moment. `time` is when it opened.
+
+    While it forms, each update is a `Bar` with `closed=False`. Its end is an event of its own with `closed=True` and
+    `revision=0`, exactly once; `closed_by` tells why: a later bar exists (`successor`), or the server's clock has passed
+    its end and a grace (`time`). A later correction of a closed bar has `revision` 1, 2, ...
+    """
+
+    symbol: str
+    interval: str
+    time: float
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float | None = None
+    closed: bool = False
+    closed_by: Literal["successor", "time"] | None = None
+    revision: int = 0
+
+
+class SymbolInfo(Event, frozen=True, gc=False, tag="symbol_info"):
+    """What the server says of a symbol. Fields that it leaves out are None; those not listed here are in `extra`."""
+
+    symbol: str
+    name: str | None = None
+    full_name: str | None = None
+    pro_name: str | None = None
+    description: str | None = None
+    exchange: str | None = None
+    listed_exchange: str | None = None
+    kind: str | None = None
+    typespecs: list[str] | None = None
+    currency_code: str | None = None
+    timezone: str | None = None
+    session: str | None = None
+    session_holidays: str | None = None
+    subsession_id: str | None = None
+    subsessions: list[dict[str, Any]] | None = None
+    pricescale: int | None = None
+    minmov: int | None = None
+    minmove2: int | None = None
+    fractional: bool | None = None
+    pointvalue: float | None = None
+    has_intraday: bool | None = None
+    has_extended_hours: bool | None = None
+    visible_plots_set: str | None = None
+    delay: int | None = None
+    extra: dict[str, Any] = {}
+
+
+class Connected(Event, frozen=True, gc=False, tag="connected"):
+    """A connection is open; they are counted from 1."""
+
+    time: float
+    connection: int
+
+
+class Disconnected(Event, frozen=True, gc=False, tag="disconnected"):
+    """The connection was lost: by the server, or on the way. One that the user closed gives no such event."""
+
+    time: float
+    connection: int
+    code: int
+    reason: str
+
+
+class HistoryComplete(Event, frozen=True, gc=False, tag="history_complete"):
+    """The first delivery of a series is complete; what follows is live. `bars` is how many there are.
+
+    `update_mode` is the server's word: `streaming`, `delayed_streaming_900`, `endofday`, ...
+    """
+
+    symbol: str
+    interval: str
+    time: float
+    bars: int
+    update_mode: str
+
+
+class SymbolFailed(Event, frozen=True, gc=False, tag="symbol_failed"):
+    """The server does not know this symbol, or this account may not see it."""
+
+    symbol: str
+    time: float
+    reason: str
+
+
+class SeriesFailed(Event, frozen=True, gc=False, tag="series_failed"):
+    """The server will not deliver this series, or withdrew it."""
+
+    symbol: str
+    interval: str
+    time: float
+    reason: str
+
+
+class Notice(Event, frozen=True, gc=False, tag="notice"):
+    """The server surprised us, and nothing was lost but what could not be understood.
+
+    `kind` is `unknown` (a method or a shape that we do not know; at most one a method and minute, `count` of them so
+    far), `critical_error` (it rejected a call) or `protocol_error` (it is about to hang up).
+    """
+
+    time: float
+    kind: str
+    method: str
+    count: int = 1
+    detail: str = ""
+
+
+MARKET_EVENTS = (Tick, Quote, Bar, SymbolInfo)
+STATUS_EVENTS = (Connected, Disconnected, HistoryComplete, SymbolFailed, SeriesFailed, Notice)
+
+_decode = msgspec.json.Decoder(
+    Tick | Quote | Bar | SymbolInfo | Connected | Disconnected | HistoryComplete | SymbolFailed | SeriesFailed | Notice
+).decode
+
+
+def event_from_json(line: bytes | str) -> Event:
+    """The event that `to_json` wrote. Raises `msgspec.DecodeError` for anything else."""
+    return _decode(line)

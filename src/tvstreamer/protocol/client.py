@@ -1,0 +1,620 @@
+"""The client's side of a connection, without the connection: commands out, replies in, events for the user.
+
+`ClientProtocol` owns no socket, no thread, no clock and no random source. Whoever drives it hands in messages with the
+moment of their arrival, sends what `messages_to_send` gives, and calls `handle_deadline` when `next_deadline` has come; on
+a tie a deadline comes before a message. The same calls give the same events, whatever drives it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tvstreamer.constants import ANONYMOUS_TOKEN, QUOTE_FIELDS, TICK_FIELDS
+from tvstreamer.errors import AuthError, InvalidPlan, RemoteProtocolError, SeriesError, ServerError, SymbolError, TvError
+from tvstreamer.events import (
+    Bar,
+    Connected,
+    Disconnected,
+    Event,
+    HistoryComplete,
+    Notice,
+    SeriesFailed,
+    SymbolFailed,
+    SymbolInfo,
+)
+from tvstreamer.intervals import Interval
+from tvstreamer.protocol import codec, framing
+from tvstreamer.protocol.charts import Series, history_bars
+from tvstreamer.protocol.ids import IdSource, purpose
+from tvstreamer.protocol.packets import (
+    BarValues,
+    ChartCreateSession,
+    ChartDeleteSession,
+    Command,
+    CreateSeries,
+    CriticalErrorReply,
+    DataUpdate,
+    Heartbeat,
+    Hello,
+    ModifySeries,
+    ProtocolErrorReply,
+    QuoteAddSymbols,
+    QuoteCreateSession,
+    QuoteData,
+    QuoteDeleteSession,
+    QuoteRemoveSymbols,
+    QuoteSetFields,
+    RemoveSeries,
+    ResolveSymbol,
+    SeriesCompleted,
+    SeriesData,
+    SeriesErrorReply,
+    SeriesLoading,
+    SetAuthToken,
+    SetLocale,
+    SymbolErrorReply,
+    SymbolResolved,
+    TimescaleUpdate,
+    Unknown,
+)
+from tvstreamer.protocol.quotes import QuoteSession
+from tvstreamer.protocol.subscription import Subscription
+from tvstreamer.symbols import plain_symbol, wire_symbol
+
+if TYPE_CHECKING:
+    from random import Random
+
+_PURPOSES = {(True, False): "ticks", (False, True): "quotes", (True, True): "full"}
+_KINDS = {name: kinds for kinds, name in _PURPOSES.items()}
+_HISTORY = "history"
+_NOTICE_EVERY = 60.0
+_MOST_METHODS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a client says of itself, and how much it asks for. The token is kept out of every repr."""
+
+    n_init_bars: int = 300
+    token: str = ANONYMOUS_TOKEN
+    locale: tuple[str, str] = ("en", "US")
+    quote_fields: tuple[str, ...] = QUOTE_FIELDS
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.n_init_bars, int) and 1 <= self.n_init_bars <= 1_000_000):
+            raise InvalidPlan(f"n_init_bars {self.n_init_bars!r}: expected a whole number from 1 to 1000000")
+
+    def __repr__(self) -> str:
+        return f"Settings(n_init_bars={self.n_init_bars})"
+
+
+DEFAULTS = Settings()
+
+
+class ClientStatistics(msgspec.Struct, frozen=True):
+    """Counts since the client was made. `unclaimed` are packets for a session or symbol that it does not follow."""
+
+    messages: int = 0
+    packets: int = 0
+    events: int = 0
+    heartbeats: int = 0
+    connections: int = 0
+    unknown: int = 0
+    unclaimed: int = 0
+
+
+class HistoryRequest:
+    """Bars asked for on purpose. `done` turns True with the answer; `error` says why there is none."""
+
+    def __init__(self, symbol: str, interval: Interval, bars: int) -> None:
+        self.symbol = symbol
+        self.interval = interval
+        self.wanted = bars
+        self.rows: list[BarValues] = []
+        self.bars: list[Bar] = []
+        self.done = False
+        self.complete = False
+        self.limit: str | None = None
+        self.error: TvError | None = None
+
+    def __repr__(self) -> str:
+        state = "failed" if self.error else "done" if self.done else f"{len(self.rows)} rows so far"
+        return f"<HistoryRequest {self.wanted} x {self.symbol} {self.interval}: {state}>"
+
+    def fail(self, error: TvError) -> None:
+        if not self.done:
+            self.error = error
+            self.done = True
+
+
+class _Chart:
+    """One chart session: the symbols it resolved, its series, and the history requests among them."""
+
+    __slots__ = ("history", "purpose", "series", "symbols")
+
+    def __init__(self, session: str) -> None:
+        self.purpose = purpose(session)
+        self.symbols: dict[str, str] = {}
+        self.series: dict[str, Series] = {}
+        self.history: dict[str, HistoryRequest] = {}
+
+
+class ClientProtocol:
+    """Subscriptions in; messages both ways; events out. Not thread-safe: one owner at a time."""
+
+    def __init__(self, *, rng: Random, settings: Settings = DEFAULTS) -> None:
+        self._settings = settings
+        self._ids = IdSource(rng)
+        self._events: list[Event] = []
+        self._outbox: list[str] = []
+        self._subscriptions: dict[Subscription, str | None] = {}
+        """Each with the chart session that realises it on this connection."""
+        self._quotes: dict[str, QuoteSession] = {}
+        self._charts: dict[str, _Chart] = {}
+        self._resumable: dict[tuple[str, str, str], list[Series]] = {}
+        self._open = False
+        self._connection = 0
+        self._failed_symbols: set[str] = set()
+        self._unknown: dict[str, tuple[int, float]] = {}
+        self._next_close = math.inf
+        self._server_s = 0.0
+        self._server_seen_at: float | None = None
+        self._counts = dict.fromkeys(ClientStatistics.__struct_fields__, 0)
+        self.failure: ServerError | None = None
+        """The error that the server announced before it hangs up, if any."""
+        self._handlers: dict[type, Callable[[Any, float], None]] = {
+            QuoteData: self._on_quote,
+            DataUpdate: self._on_data,
+            TimescaleUpdate: self._on_timescale,
+            SeriesCompleted: self._on_completed,
+            SeriesLoading: self._on_timed,
+            SymbolResolved: self._on_resolved,
+            SymbolErrorReply: self._on_symbol_error,
+            SeriesErrorReply: self._on_series_error,
+            CriticalErrorReply: self._on_critical_error,
+            ProtocolErrorReply: self._on_protocol_error,
+            Heartbeat: self._on_heartbeat,
+            Hello: self._on_hello,
+            Unknown: self._on_unknown,
+        }
+
+    def __repr__(self) -> str:
+        state = "open" if self._open else "closed"
+        return f"<ClientProtocol {state}, connection {self._connection}, {len(self._subscriptions)} subscriptions>"
+
+    # --- the connection -------------------------------------------------------------------------------------------
+
+    def connected(self, now: float) -> None:
+        """A connection is open: greets, then issues every live subscription."""
+        self.adopt_connection(now)
+        self._send(SetAuthToken(SetAuthToken.Params(self._settings.token)))
+        self._send(SetLocale(SetLocale.Params(*self._settings.locale)))
+        for subscription in self._subscriptions:
+            self._issue(subscription)
+
+    def adopt_connection(self, now: float) -> None:
+        """A connection of a tape begins whose commands come through `adopt`; nothing is sent."""
+        self._connection += 1
+        self._open = True
+        self._failed_symbols.clear()
+        self._server_seen_at = None
+        self.failure = None
+        self._counts["connections"] += 1
+        self._events.append(Connected(now, self._connection))
+
+    def disconnected(self, now: float, cause: str, *, code: int = 1006, by_us: bool = False) -> None:
+        """The connection is over. What the user asked for stays asked for; a loss that was not ours is an event."""
+        if not self._open:
+            return
+        self._open = False
+        self._outbox.clear()
+        for chart in self._charts.values():
+            for request in chart.history.values():
+                request.fail(self.failure or SeriesError(f"{request.symbol} {request.interval}: connection lost"))
+            for series in chart.series.values():
+                series.restart()
+                key = (series.symbol, series.interval, chart.purpose)
+                self._resumable.setdefault(key, []).append(series)
+        self._charts.clear()
+        self._quotes.clear()
+        self._subscriptions = dict.fromkeys(self._subscriptions)
+        self._next_close = math.inf
+        if not by_us:
+            self._events.append(Disconnected(now, self._connection, code, cause))
+
+    # --- what the user asks for -----------------------------------------------------------------------------------
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        return list(self._subscriptions)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Adds a subscription; does nothing when it is there already."""
+        if subscription in self._subscriptions:
+            return
+        self._subscriptions[subscription] = None
+        if self._open:
+            self._issue(subscription)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Ends a subscription; does nothing when there is none."""
+        if subscription not in self._subscriptions:
+            return
+        session = self._subscriptions.pop(subscription)
+        if not self._open:
+            return
+        if session in self._charts:
+            for series in list(self._charts[session].series):
+                self._send(RemoveSeries(RemoveSeries.Params(session, series)))
+            self._send(ChartDeleteSession(ChartDeleteSession.Params(session)))
+        self._follow_quotes(subscription.symbol)
+
+    def request_history(self, symbol: str, interval: Interval, bars: int) -> HistoryRequest:
+        """Asks for the newest `bars` bars, on a series of its own whose events do not reach the stream."""
+        if not (isinstance(bars, int) and 1 <= bars <= 1_000_000):
+            raise InvalidPlan(f"history of {bars!r} bars: expected a whole number from 1 to 1000000")
+        session, series = self._create_series(symbol, interval, bars, _HISTORY)
+        request = HistoryRequest(symbol, interval, bars)
+        self._charts[session].history[series] = request
+        return request
+
+    def end_history(self, request: HistoryRequest) -> None:
+        """Lets go of a request, answered or not."""
+        for session, chart in list(self._charts.items()):
+            if request in chart.history.values():
+                self._send(ChartDeleteSession(ChartDeleteSession.Params(session)))
+
+    def _issue(self, subscription: Subscription) -> None:
+        if subscription.ticks or subscription.quotes:
+            self._follow_quotes(subscription.symbol)
+        if subscription.wants_bars:
+            interval = Interval.parse(subscription.interval)
+            session, _ = self._create_series(subscription.symbol, interval, self._settings.n_init_bars, "")
+            self._subscriptions[subscription] = session
+
+    def _create_series(self, symbol: str, interval: Interval, bars: int, purpose: str) -> tuple[str, str]:
+        # A chart session of its own for each series: an error that condemns the session then costs this series only.
+        session = self._ids.session("cs", purpose)
+        series, turnaround, alias = self._ids.series()
+        self._send(ChartCreateSession(ChartCreateSession.Params(session)))
+        self._send(ResolveSymbol(ResolveSymbol.Params(session, alias, wire_symbol(symbol))))
+        self._send(CreateSeries(CreateSeries.Params(session, series, turnaround, alias, str(interval), bars)))
+        return session, series
+
+    def _follow_quotes(self, symbol: str) -> None:
+        """Brings the quote sessions in line with what all subscriptions to this symbol ask for together."""
+        asking = [subscription for subscription in self._subscriptions if subscription.symbol == symbol]
+        kinds = (any(each.ticks for each in asking), any(each.quotes for each in asking))
+        wanted = self._quote_session(kinds) if any(kinds) else None
+        for session, quotes in list(self._quotes.items()):
+            if session != wanted and symbol in quotes.states:
+                self._send(QuoteRemoveSymbols([session, symbol]))
+        if wanted is not None and symbol not in self._quotes[wanted].states:
+            self._send(QuoteAddSymbols([wanted, symbol]))
+
+    def _quote_session(self, kinds: tuple[bool, bool]) -> str:
+        for session, quotes in self._quotes.items():
+            if (quotes.ticks, quotes.quotes) == kinds:
+                return session
+        session = self._ids.session("qs", _PURPOSES[kinds])
+        self._send(QuoteCreateSession(QuoteCreateSession.Params(session)))
+        self._send(QuoteSetFields([session, *(self._settings.quote_fields if kinds[1] else TICK_FIELDS)]))
+        return session
+
+    # --- commands: ours on their way out, or a tape's -------------------------------------------------------------
+
+    def _send(self, command: Command) -> None:
+        self._outbox.append(framing.packet(codec.encode(command)))
+        self._apply(command)
+
+    def adopt(self, command: str | bytes) -> None:
+        """Takes note of a command that is on a tape, so that the replies to it find their series and symbols."""
+        decoded = codec.decode_command(command)
+        if isinstance(decoded, Command):
+            self._apply(decoded)
+
+    def _apply(self, command: Command) -> None:
+        match command:
+            case ChartCreateSession(p=p):
+                self._charts[p.session] = _Chart(p.session)
+            case ChartDeleteSession(p=p):
+                self._charts.pop(p.session, None)
+            case ResolveSymbol(p=p) if p.session in self._charts:
+                self._charts[p.session].symbols[p.alias] = plain_symbol(p.symbol)
+            case CreateSeries(p=p) if p.session in self._charts:
+                chart = self._charts[p.session]
+                symbol = chart.symbols.get(p.alias, p.alias)
+                if chart.purpose == _HISTORY:
+                    # On a tape nobody waits for the answer, but the rows still have to be told from a stream's.
+                    chart.history.setdefault(p.series, HistoryRequest(symbol, _interval(p.resolution), 0))
+                else:
+                    chart.series[p.series] = self._series(symbol, p.resolution, chart.purpose)
+            case ModifySeries(p=p) if p.session in self._charts:
+                chart = self._charts[p.session]
+                chart.series[p.series] = self._series(chart.symbols.get(p.alias, p.alias), p.resolution, chart.purpose)
+            case RemoveSeries(p=p) if p.session in self._charts:
+                self._charts[p.session].series.pop(p.series, None)
+            case QuoteCreateSession(p=p):
+                ticks, quotes = _KINDS.get(purpose(p.session), (True, False))
+                self._quotes[p.session] = QuoteSession(ticks=ticks, quotes=quotes)
+            case QuoteDeleteSession(p=p):
+                self._quotes.pop(p.session, None)
+            case QuoteAddSymbols(session=session, names=names) if session in self._quotes:
+                for name in names:
+                    self._quotes[session].add(name)
+            case QuoteRemoveSymbols(session=session, names=names) if session in self._quotes:
+                for name in names:
+                    self._quotes[session].remove(name)
+            case _:
+                pass  # Nothing that the replies' meaning depends on.
+
+    def _series(self, symbol: str, resolution: str, purpose: str) -> Series:
+        earlier = self._resumable.get((symbol, str(_interval(resolution)), purpose))
+        if earlier:
+            return earlier.pop(0)
+        interval = _interval(resolution)
+        return Series(symbol, str(interval), interval.seconds)
+
+    # --- replies --------------------------------------------------------------------------------------------------
+
+    def receive(self, message: str, at: float) -> None:
+        """Takes a message that arrived at `at`. Raises `FramingError`; nothing else about it is an error."""
+        self.receive_payloads(framing.split(message), at)
+
+    def receive_payloads(self, payloads: Sequence[str | bytes], at: float) -> None:
+        """Takes the payloads of one message."""
+        counts = self._counts
+        counts["messages"] += 1
+        counts["packets"] += len(payloads)
+        handlers = self._handlers
+        decode = codec.decode_reply
+        for payload in payloads:
+            reply = decode(payload)
+            handler = handlers.get(reply.__class__)
+            if handler is not None:
+                handler(reply, at)
+                if self._next_close <= at:
+                    self.handle_deadline(at)
+
+    def _on_heartbeat(self, reply: Heartbeat, at: float) -> None:
+        self._counts["heartbeats"] += 1
+        self._outbox.append(framing.packet(reply.text))
+
+    def _on_hello(self, reply: Hello, at: float) -> None:
+        if reply.timestampMs is not None:
+            self._note_server_time(reply.timestampMs, at)
+
+    def _on_timed(self, reply: Any, at: float) -> None:
+        if reply.t_ms is not None:
+            self._note_server_time(reply.t_ms, at)
+
+    def _note_server_time(self, t_ms: int, at: float) -> None:
+        seconds = t_ms / 1000
+        # Nodes of the service differ by a millisecond or so within one message; the newest time wins.
+        if self._server_seen_at is None or seconds > self._server_s:
+            self._server_s = seconds
+            self._server_seen_at = at
+            self._plan_closes()
+
+    def _on_quote(self, reply: QuoteData, at: float) -> None:
+        session = self._quotes.get(reply.p.session)
+        before = len(self._events)
+        if session is None or not session.apply(reply.p.update, at, self._events):
+            self._counts["unclaimed"] += 1
+        elif reply.p.update.s != "ok":
+            self._once_per_symbol(before)
+
+    def _once_per_symbol(self, since: int) -> None:
+        """Drops the `SymbolFailed` that repeats what another session was told of the same symbol."""
+        fresh: list[Event] = []
+        for event in self._events[since:]:
+            if isinstance(event, SymbolFailed):
+                if event.symbol in self._failed_symbols:
+                    continue
+                self._failed_symbols.add(event.symbol)
+            fresh.append(event)
+        self._events[since:] = fresh
+
+    def _on_timescale(self, reply: TimescaleUpdate, at: float) -> None:
+        self._on_data(reply, at)
+        self._on_timed(reply, at)
+
+    def _on_data(self, reply: DataUpdate | TimescaleUpdate, at: float) -> None:
+        p = reply.p
+        chart = self._charts.get(p.session)
+        if chart is None:
+            self._counts["unclaimed"] += 1
+            return
+        for name, data in p.objects.items():
+            series = chart.series.get(name)
+            if series is not None:
+                self._on_series_data(series, data)
+            elif name in chart.history and data.s:
+                chart.history[name].rows.extend(row.v for row in data.s)
+
+    def _on_series_data(self, series: Series, data: SeriesData) -> None:
+        if data.s is None:
+            return
+        if not data.s:
+            # The clearing update that follows `modify_series` (seen 2025-06-25).
+            series.clear()
+            self._plan_closes()
+            return
+        close_time = None if data.lbs is None else data.lbs.bar_close_time
+        if series.apply([row.v for row in data.s], close_time, self._events):
+            self._plan_closes()
+
+    def _on_completed(self, reply: SeriesCompleted, at: float) -> None:
+        self._on_timed(reply, at)
+        p = reply.p
+        chart = self._charts.get(p.session)
+        if chart is None:
+            self._counts["unclaimed"] += 1
+            return
+        if p.series in chart.history:
+            self._complete_history(chart.history[p.series], p.details, at)
+        series = chart.series.get(p.series)
+        if series is not None and not series.completed:
+            period = p.details.get("rt_update_period", 0)
+            series.complete(p.update_mode, float(period) if isinstance(period, int | float) else 0.0)
+            self._events.append(HistoryComplete(series.symbol, series.interval, at, series.loaded, p.update_mode))
+            self._plan_closes()
+
+    def _complete_history(self, request: HistoryRequest, details: dict[str, Any], at: float) -> None:
+        if request.done:
+            return
+        seconds = request.interval.seconds
+        newest = max((values.time for values in request.rows), default=None)
+        over = (
+            newest is not None
+            and seconds is not None
+            and self._server_seen_at is not None
+            and newest + seconds <= self._server_s + (at - self._server_seen_at)
+        )
+        bars = history_bars(request.symbol, str(request.interval), request.rows, over)
+        end = details.get("data_completed")
+        request.bars = bars[-request.wanted :] if request.wanted else bars
+        request.complete = len(bars) >= request.wanted or end == "end"
+        request.limit = end if isinstance(end, str) and end != "end" else None
+        request.done = True
+
+    def _on_resolved(self, reply: SymbolResolved, at: float) -> None:
+        self._on_timed(reply, at)
+        chart = self._charts.get(reply.p.session)
+        if chart is None:
+            self._counts["unclaimed"] += 1
+        elif chart.purpose != _HISTORY:
+            symbol = chart.symbols.get(reply.p.alias, reply.p.alias)
+            self._events.append(symbol_info(symbol, reply.p.info))
+
+    def _on_symbol_error(self, reply: SymbolErrorReply, at: float) -> None:
+        self._on_timed(reply, at)
+        chart = self._charts.get(reply.session)
+        if chart is None:
+            self._counts["unclaimed"] += 1
+            return
+        symbol = chart.symbols.get(reply.alias, reply.alias)
+        for request in chart.history.values():
+            if request.symbol == symbol:
+                request.fail(SymbolError(f"{symbol}: {reply.reason}", reply))
+        if chart.purpose != _HISTORY:
+            since = len(self._events)
+            self._events.append(SymbolFailed(symbol, at, reply.reason))
+            self._once_per_symbol(since)
+
+    def _on_series_error(self, reply: SeriesErrorReply, at: float) -> None:
+        self._on_timed(reply, at)
+        reason = reply.p.reason if isinstance(reply.p.reason, str) else codec.wire_json(reply.p.reason)
+        self._fail_series(reply.p.session, reply.p.series, reason, reply, at)
+
+    def _on_critical_error(self, reply: CriticalErrorReply, at: float) -> None:
+        p = reply.p
+        detail = f"{p.reason}: {p.info if isinstance(p.info, str) else codec.wire_json(p.info)}"
+        if not self._fail_series(p.session, None, detail, reply, at):
+            self._events.append(Notice(at, "critical_error", "critical_error", 1, detail))
+
+    def _fail_series(self, session: str, name: str | None, reason: str, reply: Any, at: float) -> bool:
+        """Reports one series, or all of a chart session, as failed; False where there is none."""
+        chart = self._charts.get(session)
+        if chart is None:
+            return False
+        requests = [request for key, request in chart.history.items() if name in (None, key)]
+        for request in requests:
+            request.fail(SeriesError(f"{request.symbol} {request.interval}: {reason}", reply))
+        failed = [series for key, series in chart.series.items() if name in (None, key)]
+        for series in failed:
+            self._events.append(SeriesFailed(series.symbol, series.interval, at, reason))
+        return bool(failed or requests)
+
+    def _on_protocol_error(self, reply: ProtocolErrorReply, at: float) -> None:
+        reason = reply.p.reason
+        self._events.append(Notice(at, "protocol_error", "protocol_error", 1, reason))
+        # All that is known of this reply is about who may connect; "wrong data" is the one that is not.
+        refused = "token" in reason or "banned" in reason or "limit" in reason
+        self.failure = (AuthError if refused else ServerError)(f"the server ended the connection: {reason}", reply)
+
+    def _on_unknown(self, reply: Unknown, at: float) -> None:
+        self._counts["unknown"] += 1
+        method = reply.method if reply.method in self._unknown or len(self._unknown) < _MOST_METHODS else "*"
+        count, last = self._unknown.get(method, (0, -math.inf))
+        due = at - last >= _NOTICE_EVERY
+        self._unknown[method] = (count + 1, at if due else last)
+        if due:
+            self._events.append(Notice(at, "unknown", method, count + 1))
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """When `handle_deadline` wants to be called, on the connection's clock; None while nothing is due."""
+        return None if self._next_close == math.inf else self._next_close
+
+    def handle_deadline(self, now: float) -> None:
+        """Does what is due at `now`: bars whose end the server's clock has passed are closed, in order of time."""
+        due = [series for _, series in sorted(self._closes(), key=lambda pair: pair[0]) if self._local(series) <= now]
+        for series in due:
+            series.close_by_time(self._events)
+        self._plan_closes()
+
+    def _closes(self) -> list[tuple[float, Series]]:
+        return [
+            (self._local(series), series) for chart in self._charts.values() for series in chart.series.values()
+        ]
+
+    def _local(self, series: Series) -> float:
+        """When this series' forming bar is to be closed, on the connection's clock."""
+        due = series.due()
+        if due is None or self._server_seen_at is None:
+            return math.inf
+        return self._server_seen_at + (due - self._server_s)
+
+    def _plan_closes(self) -> None:
+        self._next_close = min((moment for moment, _ in self._closes()), default=math.inf)
+
+    # --- what has accumulated -------------------------------------------------------------------------------------
+
+    def events(self) -> list[Event]:
+        """Takes the events that have accumulated, in order."""
+        events = self._events
+        self._events = []
+        self._counts["events"] += len(events)
+        return events
+
+    def messages_to_send(self) -> list[str]:
+        """Takes the messages that are to be sent, in order; one packet each, as the browser does."""
+        messages = self._outbox
+        self._outbox = []
+        return messages
+
+    def statistics(self) -> ClientStatistics:
+        return ClientStatistics(**self._counts)
+
+
+def _interval(resolution: str) -> Interval:
+    """The interval of a recorded command, which another client may have spelled in a way of its own."""
+    try:
+        return Interval.parse(resolution)
+    except ValueError as error:
+        raise RemoteProtocolError(f"recorded series: {error}") from error
+
+
+_INFO_KEYS = {("type" if name == "kind" else name): name for name in SymbolInfo.__struct_fields__ if name not in ("symbol", "extra")}
+
+
+def symbol_info(symbol: str, info: dict[str, Any]) -> SymbolInfo:
+    """The event for the info of a `symbol_resolved`; what does not fit its field stays in `extra`."""
+    known: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for key, value in info.items():
+        if key in _INFO_KEYS:
+            known[_INFO_KEYS[key]] = value
+        else:
+            extra[key] = value
+    try:
+        return msgspec.convert({"type": "symbol_info", **known, "symbol": symbol, "extra": extra}, SymbolInfo)
+    except msgspec.ValidationError:
+        return SymbolInfo(symbol, extra=dict(info))

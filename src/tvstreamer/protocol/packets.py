@@ -1,0 +1,428 @@
+"""Packets that we know, each declared in the shape that it has on the wire.
+
+A declaration *is* the schema: the class's tag is the packet's `m`, and its parameters `p` are a struct whose fields stand
+in the order of the wire. So a reply decodes into these classes without a step between, and nobody else needs to know a
+position. What does not fit becomes `Unknown`.
+
+Commands go from the client to the server, replies the other way; heartbeats and the hello have shapes of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+# --- both directions ------------------------------------------------------------------------------------------------
+
+
+class Heartbeat(msgspec.Struct, frozen=True, gc=False):
+    """`~h~N`; the client sends the same text back."""
+
+    text: str
+
+
+class Unknown(msgspec.Struct, frozen=True, gc=False):
+    """A payload that is none of ours. `method` is its `m` if it has one; `text` is the payload, byte for byte."""
+
+    method: str
+    text: str
+
+
+class Hello(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The first payload of a connection; it has no `m` (seen 2025-07-06 and later with this order of keys)."""
+
+    session_id: str
+    timestamp: int = 0
+    timestampMs: int | None = None  # noqa: N815 - the wire's key
+    release: str = ""
+    studies_metadata_hash: str = ""
+    auth_scheme_vsn: int = 0
+    protocol: str = ""
+    via: str = ""
+    javastudies: Any = None
+
+
+class _Params(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    pass
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+class Command(msgspec.Struct, frozen=True, gc=False, tag_field="m"):
+    """The base of what a client sends."""
+
+
+class SetAuthToken(Command, frozen=True, gc=False, tag="set_auth_token"):
+    class Params(_Params, frozen=True, gc=False):
+        token: str
+
+    p: Params
+
+    def __repr__(self) -> str:
+        return "SetAuthToken(<token>)"
+
+
+class SetLocale(Command, frozen=True, gc=False, tag="set_locale"):
+    class Params(_Params, frozen=True, gc=False):
+        language: str
+        country: str = ""
+
+    p: Params
+
+
+class ChartCreateSession(Command, frozen=True, gc=False, tag="chart_create_session"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        options: str = ""
+
+    p: Params
+
+
+class ChartDeleteSession(Command, frozen=True, gc=False, tag="chart_delete_session"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+
+    p: Params
+
+
+class SwitchTimezone(Command, frozen=True, gc=False, tag="switch_timezone"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        timezone: str
+
+    p: Params
+
+
+class ResolveSymbol(Command, frozen=True, gc=False, tag="resolve_symbol"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        alias: str
+        symbol: str
+
+    p: Params
+
+
+class CreateSeries(Command, frozen=True, gc=False, tag="create_series"):
+    """`count` is a number of bars, or `["bar_count", time, n]`; `period` is "" or a range of time."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        series: str
+        turnaround: str
+        alias: str
+        resolution: str
+        count: int | list[Any] = 300
+        period: str = ""
+
+    p: Params
+
+
+class ModifySeries(Command, frozen=True, gc=False, tag="modify_series"):
+    """Six parameters and no count."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        series: str
+        turnaround: str
+        alias: str
+        resolution: str
+        period: str = ""
+
+    p: Params
+
+
+class RemoveSeries(Command, frozen=True, gc=False, tag="remove_series"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        series: str
+
+    p: Params
+
+
+class RequestMoreData(Command, frozen=True, gc=False, tag="request_more_data"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        series: str
+        count: int
+
+    p: Params
+
+
+class QuoteCreateSession(Command, frozen=True, gc=False, tag="quote_create_session"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+
+    p: Params
+
+
+class QuoteDeleteSession(Command, frozen=True, gc=False, tag="quote_delete_session"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+
+    p: Params
+
+
+class _QuoteList(Command, frozen=True, gc=False):
+    """A quote session and a flat list of names behind it."""
+
+    p: list[str]
+
+    @property
+    def session(self) -> str:
+        return self.p[0] if self.p else ""
+
+    @property
+    def names(self) -> list[str]:
+        return self.p[1:]
+
+
+class QuoteSetFields(_QuoteList, frozen=True, gc=False, tag="quote_set_fields"):
+    """Without it a quote session gets every field."""
+
+
+class QuoteAddSymbols(_QuoteList, frozen=True, gc=False, tag="quote_add_symbols"):
+    """Only strings: an object with flags among them is rejected by the server since February 2024."""
+
+
+class QuoteRemoveSymbols(_QuoteList, frozen=True, gc=False, tag="quote_remove_symbols"):
+    pass
+
+
+class QuoteFastSymbols(_QuoteList, frozen=True, gc=False, tag="quote_fast_symbols"):
+    pass
+
+
+class QuoteHibernateAll(_QuoteList, frozen=True, gc=False, tag="quote_hibernate_all"):
+    pass
+
+
+COMMANDS: tuple[type[Command], ...] = (
+    SetAuthToken, SetLocale, ChartCreateSession, ChartDeleteSession, SwitchTimezone, ResolveSymbol, CreateSeries,
+    ModifySeries, RemoveSeries, RequestMoreData, QuoteCreateSession, QuoteDeleteSession, QuoteSetFields,
+    QuoteAddSymbols, QuoteRemoveSymbols, QuoteFastSymbols, QuoteHibernateAll,
+)  # fmt: skip
+
+
+# --- replies --------------------------------------------------------------------------------------------------------
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False, tag_field="m", omit_defaults=True):
+    """The base of what a server sends without a time of its own."""
+
+
+class TimedReply(Reply, frozen=True, gc=False):
+    """The base of replies that carry the server's time.
+
+    The wire puts `t` (seconds) and `t_ms` behind `p`, so each of them declares the two after its `p`.
+    """
+
+    @property
+    def server_ms(self) -> int | None:
+        moment: int | None = getattr(self, "t_ms", None)
+        return moment
+
+
+class QuoteUpdate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """`n` is the symbol string exactly as the client passed it, `v` only what changed."""
+
+    n: str
+    s: str = "ok"
+    errmsg: str = ""
+    v: dict[str, Any] = {}
+
+
+class QuoteData(Reply, frozen=True, gc=False, tag="qsd"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        update: QuoteUpdate
+
+    p: Params
+
+
+class QuoteCompleted(Reply, frozen=True, gc=False, tag="quote_completed"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        symbol: str
+
+    p: Params
+
+
+class SymbolResolved(TimedReply, frozen=True, gc=False, tag="symbol_resolved"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        alias: str
+        info: dict[str, Any]
+
+    p: Params
+    t: int | None = None
+    t_ms: int | None = None
+
+
+class SymbolErrorReply(TimedReply, frozen=True, gc=False, tag="symbol_error"):
+    """`p` is the session, the symbol's alias and one or more reasons."""
+
+    p: list[Any]
+    t: int | None = None
+    t_ms: int | None = None
+
+    @property
+    def session(self) -> str:
+        return str(self.p[0]) if self.p else ""
+
+    @property
+    def alias(self) -> str:
+        return str(self.p[1]) if len(self.p) > 1 else ""
+
+    @property
+    def reason(self) -> str:
+        return ", ".join(str(part) for part in self.p[2:]) or "no reason given"
+
+
+class SeriesLoading(TimedReply, frozen=True, gc=False, tag="series_loading"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        series: str
+        turnaround: str = ""
+
+    p: Params
+    t: int | None = None
+    t_ms: int | None = None
+
+
+class SeriesCompleted(TimedReply, frozen=True, gc=False, tag="series_completed"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        series: str
+        update_mode: str = ""
+        turnaround: str = ""
+        details: dict[str, Any] = {}
+
+    p: Params
+    t: int | None = None
+    t_ms: int | None = None
+
+
+class SeriesErrorReply(TimedReply, frozen=True, gc=False, tag="series_error"):
+    """`reason` is a text, or an object with `error` and `ctx`."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        series: str
+        turnaround: str = ""
+        reason: Any = ""
+        node: str = ""
+
+    p: Params
+    t: int | None = None
+    t_ms: int | None = None
+
+
+class BarValues(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """`v` of a bar. Five elements where the feed has no volume (indices, some CFDs)."""
+
+    time: float
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float | None = None
+
+
+class BarRow(msgspec.Struct, frozen=True, gc=False):
+    i: int
+    v: BarValues
+
+
+class LastBarStatus(msgspec.Struct, frozen=True, gc=False):
+    bar_close_time: int | float | None = None
+
+
+class SeriesData(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a series or a study got. A study has `st` in place of `s`; `node` comes with first loads only."""
+
+    node: str = ""
+    s: list[BarRow] | None = None
+    st: Any = None
+    ns: Any = None
+    t: str = ""
+    lbs: LastBarStatus | None = None
+
+
+class DataUpdate(Reply, frozen=True, gc=False, tag="du"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        objects: dict[str, SeriesData]
+
+    p: Params
+
+
+class TimescaleUpdate(TimedReply, frozen=True, gc=False, tag="timescale_update"):
+    """A snapshot, older bars, or a new bar; or no object at all, only points of time to come."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        objects: dict[str, SeriesData]
+        timescale: msgspec.Raw = msgspec.Raw(b"{}")
+
+    p: Params
+    t: int | None = None
+    t_ms: int | None = None
+
+
+class SeriesTimeframe(Reply, frozen=True, gc=False, tag="series_timeframe"):
+    p: list[Any]
+
+
+class SeriesDeleted(Reply, frozen=True, gc=False, tag="series_deleted"):
+    p: list[Any]
+
+
+class StudyReply(TimedReply, frozen=True, gc=False):
+    p: list[Any]
+    t: int | None = None
+    t_ms: int | None = None
+
+
+class StudyLoading(StudyReply, frozen=True, gc=False, tag="study_loading"):
+    pass
+
+
+class StudyCompleted(StudyReply, frozen=True, gc=False, tag="study_completed"):
+    pass
+
+
+class StudyErrorReply(StudyReply, frozen=True, gc=False, tag="study_error"):
+    pass
+
+
+class StudyDeleted(StudyReply, frozen=True, gc=False, tag="study_deleted"):
+    pass
+
+
+class CriticalErrorReply(Reply, frozen=True, gc=False, tag="critical_error"):
+    """A call was rejected: the session, a reason and what it was about. The socket stays open."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        reason: str = ""
+        info: Any = ""
+
+    p: Params
+
+
+class ProtocolErrorReply(Reply, frozen=True, gc=False, tag="protocol_error"):
+    """Fatal: the server closes the connection after it."""
+
+    class Params(_Params, frozen=True, gc=False):
+        reason: str = ""
+
+    p: Params
+
+
+REPLIES: tuple[type[Reply], ...] = (
+    QuoteData, QuoteCompleted, SymbolResolved, SymbolErrorReply, SeriesLoading, SeriesCompleted, SeriesErrorReply,
+    DataUpdate, TimescaleUpdate, SeriesTimeframe, SeriesDeleted, StudyLoading, StudyCompleted, StudyErrorReply,
+    StudyDeleted, CriticalErrorReply, ProtocolErrorReply,
+)  # fmt: skip

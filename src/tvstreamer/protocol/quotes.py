@@ -1,0 +1,75 @@
+"""Quote sessions: deltas merged into the state of each symbol, and when an update is a tick.
+
+An update brings changed fields only; a field that is missing keeps its value, an explicit null replaces it, and the
+number 1e+100 means that there is none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvstreamer.constants import NO_VALUE
+from tvstreamer.events import Event, Quote, SymbolFailed, Tick
+from tvstreamer.protocol.packets import QuoteUpdate
+from tvstreamer.symbols import plain_symbol
+
+
+class QuoteState:
+    """Everything known of one symbol in one quote session."""
+
+    __slots__ = ("fields", "symbol")
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.fields: dict[str, Any] = {}
+
+
+class QuoteSession:
+    """One quote session: which symbols it follows, and which events it is there for."""
+
+    __slots__ = ("quotes", "states", "ticks")
+
+    def __init__(self, *, ticks: bool, quotes: bool) -> None:
+        self.ticks = ticks
+        self.quotes = quotes
+        self.states: dict[str, QuoteState] = {}
+
+    def add(self, name: str) -> None:
+        """Follows a symbol, by the string that the server will repeat. What was known of it before is forgotten."""
+        self.states[name] = QuoteState(plain_symbol(name))
+
+    def remove(self, name: str) -> None:
+        self.states.pop(name, None)
+
+    def apply(self, update: QuoteUpdate, at: float, events: list[Event]) -> bool:
+        """Merges an update and appends the events due; False when this session does not follow that symbol."""
+        state = self.states.get(update.n)
+        if state is None:
+            return False
+        changes = update.v
+        if NO_VALUE in changes.values():
+            changes = {name: None if value == NO_VALUE else value for name, value in changes.items()}
+        fields = state.fields
+        price, volume = fields.get("lp"), fields.get("volume")
+        fields.update(changes)
+        if update.s != "ok":
+            events.append(SymbolFailed(state.symbol, at, update.errmsg or update.s))
+        elif self.ticks:
+            new_price, new_volume = fields.get("lp"), fields.get("volume")
+            if (new_price != price or new_volume != volume) and _is_number(new_price):
+                moment = changes.get("lp_time")
+                events.append(
+                    Tick(
+                        state.symbol,
+                        float(moment) if _is_number(moment) else at,
+                        float(new_price),
+                        float(new_volume) if _is_number(new_volume) else None,
+                    )
+                )
+        if self.quotes:
+            events.append(Quote(state.symbol, at, update.s, changes, dict(fields)))
+        return True
+
+
+def _is_number(value: Any) -> bool:
+    return value.__class__ is float or value.__class__ is int

@@ -1,0 +1,67 @@
+"""What a user asks for: a symbol, an interval, and which kinds of events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from tvstreamer.errors import InvalidPlan, shorten
+from tvstreamer.intervals import Interval
+from tvstreamer.symbols import parse_symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A symbol, and the bars of one interval where there is one.
+
+    Symbol and interval are brought to their canonical spelling. It is a value: equal subscriptions are the same one, and
+    it survives reconnects. Raises `InvalidSymbol`, `InvalidInterval`, or `InvalidPlan` where nothing at all is asked for.
+    """
+
+    symbol: str
+    interval: str | None = None
+    ticks: bool = field(default=True, kw_only=True)
+    quotes: bool = field(default=False, kw_only=True)
+    bars: bool = field(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "symbol", parse_symbol(self.symbol))
+        if self.interval is not None:
+            object.__setattr__(self, "interval", str(Interval.parse(self.interval)))
+        if not (self.ticks or self.quotes or self.wants_bars):
+            raise InvalidPlan(f"subscription to {self.symbol}: expected ticks, quotes, or bars of an interval")
+
+    @property
+    def wants_bars(self) -> bool:
+        return self.bars and self.interval is not None
+
+    @classmethod
+    def of(cls, value: object) -> Subscription:
+        """A subscription from one, from "EX:SYM", or from ("EX:SYM", "1")."""
+        if isinstance(value, Subscription):
+            return value
+        if isinstance(value, str):
+            return cls(value)
+        if isinstance(value, list | tuple) and len(value) == 2:
+            symbol, interval = value
+            return cls(symbol, interval)
+        raise InvalidPlan(
+            f"subscription {shorten(value)}: expected a Subscription, 'EXCHANGE:TICKER', or ('EXCHANGE:TICKER', interval)"
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """As a tape's header lists it."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+def subscriptions(values: object) -> list[Subscription]:
+    """Reads one subscription or an iterable of them, without repeats, in order."""
+    single = isinstance(values, str | Subscription) or (
+        isinstance(values, tuple) and len(values) == 2 and isinstance(values[1], str) and ":" not in values[1]
+    )
+    if single:
+        return [Subscription.of(values)]
+    if not isinstance(values, Iterable):
+        return [Subscription.of(values)]
+    return list(dict.fromkeys(Subscription.of(value) for value in values))

@@ -1,0 +1,81 @@
+"""What a transport is, and what every one of them promises.
+
+A transport moves **messages**: whole WebSocket text messages, as `str`. Live sockets, tapes, the in-memory pair and the
+recording tee all are transports, so that everything above does not know which one it talks to. The promises, which
+`tvstreamer.testing.conformance.check_transport` tests one by one:
+
+1. Messages arrive whole, in order and unchanged: empty ones, astral characters, a megabyte.
+2. `recv(timeout)` raises `TransportTimeout` when nothing came; a timeout loses nothing. `recv(0)` polls.
+3. After the peer closed, messages already received are still handed out, then each `recv` raises
+   `TransportClosed(code, reason)`.
+4. `close` is idempotent, may be called from any thread, and wakes a blocked `recv`.
+5. `send` after close raises `TransportClosed`.
+6. Nothing but `TransportError` and its subclasses escapes; the original is the `__cause__`. (A tape as a transport
+   also raises `TapeError`.)
+7. One reader and one writer may run at once; a second reader gets `TransportBusy`, not a torn stream.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from tvstreamer.errors import TransportBusy
+
+
+class Received(NamedTuple):
+    """A message, and when it arrived on the connection's clock (seconds since the epoch)."""
+
+    text: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TransportInfo:
+    """What is known of a connection from its beginning.
+
+    `kind` is `live`, `memory`, `replay` or `record`'s inner one; `opened_at` is on the connection's clock. `url` holds
+    no secret.
+    """
+
+    kind: str
+    url: str
+    opened_at: float
+
+
+class Transport(Protocol):
+    """One open connection. The module's docstring says what it promises."""
+
+    def send(self, message: str) -> None: ...
+
+    def recv(self, timeout: float | None = None) -> Received: ...
+
+    def close(self, code: int = 1000, reason: str = "") -> None: ...
+
+    @property
+    def info(self) -> TransportInfo: ...
+
+
+class Connector(Protocol):
+    """Opens a connection, and another one each time it is called again."""
+
+    def __call__(self) -> Transport: ...
+
+
+class OneReader:
+    """Lets one thread read and turns a second one away (promise 7)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        if not self._lock.acquire(blocking=False):
+            raise TransportBusy("another thread is reading from this transport")
+        try:
+            yield
+        finally:
+            self._lock.release()
