@@ -72,12 +72,20 @@ class ConnectFailed(TransportError):
 
 
 class TransportClosed(TransportError):
-    """The connection is over. `code` and `reason` are those of the WebSocket close, 1006 where there was none."""
+    """The connection is over. `code` and `reason` are those of the WebSocket close, 1006 where there was none.
 
-    def __init__(self, code: int = 1006, reason: str = "") -> None:
+    `at` is the moment of it on the connection's clock, where the transport keeps one (a recording, a tape);
+    `by_this_side` tells an end that the client made, or had made when it was recorded, from a loss.
+    """
+
+    def __init__(
+        self, code: int = 1006, reason: str = "", *, at: float | None = None, by_this_side: bool = False
+    ) -> None:
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
+        self.at = at
+        self.by_this_side = by_this_side
 
     def __str__(self) -> str:
         return f"connection closed with code {self.code}" + (f": {self.reason}" if self.reason else "")

@@ -7,6 +7,7 @@ event ever carries a secret.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -169,7 +170,7 @@ class Notice(Event, frozen=True, gc=False, tag="notice"):
 MARKET_EVENTS = (Tick, Quote, Bar, SymbolInfo)
 STATUS_EVENTS = (Connected, Disconnected, HistoryComplete, SymbolFailed, SeriesFailed, Notice)
 
-_decode = msgspec.json.Decoder(
+_decode: Callable[[bytes | str], Event] = msgspec.json.Decoder(
     Tick | Quote | Bar | SymbolInfo | Connected | Disconnected | HistoryComplete | SymbolFailed | SeriesFailed | Notice
 ).decode
 

@@ -7,6 +7,7 @@ ticks, `R` a price range. `1M` is a month; a minute is `1` or, for users, `1m`.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from tvstreamer.errors import InvalidInterval, shorten
@@ -24,42 +25,44 @@ _UNITS: Final[dict[str, Unit]] = {
     "M": "M", "mo": "M", "month": "M", "months": "M",
     "R": "R", "r": "R", "range": "R",
 }  # fmt: skip
+_MOST: Final = 99_999
+_EXPECTED: Final = (
+    f"expected a number of minutes, or a number up to {_MOST} and one of T, S, m, H, D, W, M, R,"
+    " for example 1, 15, 1H, 1D"
+)
 _SECONDS: Final[dict[Unit, int]] = {"S": 1, "m": 60, "D": 86_400, "W": 604_800}
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Interval:
-    """The length of a bar: a number and a unit, comparable and hashable.
+    """The length of a bar: a number from 1 to 99999 and a unit, comparable and hashable.
 
     `str()` gives the wire's form: `1`, `60`, `1D`, `1M`, `5S`, `10T`, `100R`. Hours become minutes, which is what the
-    server does with them.
+    server does with them. Raises `InvalidInterval`.
     """
 
-    __slots__ = ("count", "unit")
     count: int
     unit: Unit
 
-    def __init__(self, count: int, unit: Unit) -> None:
-        object.__setattr__(self, "count", count)
-        object.__setattr__(self, "unit", unit)
+    def __post_init__(self) -> None:
+        if not 0 < self.count <= _MOST or self.unit not in _UNITS.values():
+            raise InvalidInterval(f"interval {self}: {_EXPECTED}")
 
     @classmethod
     def parse(cls, text: object) -> Interval:
-        """Reads `1`, `1m`, `5min`, `1h`, `4H`, `1D`, `D`, `1W`, `1M`, `1mo`, `10S`, `1T`, `100R`. Raises `InvalidInterval`."""
+        """Reads `1`, `1m`, `5min`, `1h`, `4H`, `1D`, `D`, `1W`, `1M`, `1mo`, `10S`, `1T`, `100R`, and an `Interval`."""
         if isinstance(text, Interval):
             return text
         match = _SPELLING.fullmatch(text.strip()) if isinstance(text, str) else None
         digits, letters = match.groups() if match else ("", "?")
         count = int(digits) if digits else 1
         # A bare letter stands for one of its unit, but nothing at all stands for nothing.
-        if count > 0 and (digits or letters):
-            if letters in _HOUR:
-                return cls(count * 60, "m")
-            if letters in _UNITS:
-                return cls(count, _UNITS[letters])
-        raise InvalidInterval(
-            f"interval {shorten(text)}: expected a number of minutes, or a number and one of T, S, m, H, D, W, M, R,"
-            " for example 1, 15, 1H, 1D"
-        )
+        unit = _UNITS.get(letters) if digits or letters else None
+        if letters in _HOUR:
+            count, unit = count * 60, "m"
+        if unit is None or not 0 < count <= _MOST:
+            raise InvalidInterval(f"interval {shorten(text)}: {_EXPECTED}")
+        return cls(count, unit)
 
     @property
     def seconds(self) -> int | None:
@@ -76,15 +79,6 @@ class Interval:
 
     def __repr__(self) -> str:
         return f"Interval({str(self)!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Interval) and (self.count, self.unit) == (other.count, other.unit)
-
-    def __hash__(self) -> int:
-        return hash((self.count, self.unit))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"an Interval cannot be changed: {name}")
 
 
 def resolution(text: object) -> str:

@@ -12,7 +12,11 @@ from typing import Any
 
 from tvstreamer.errors import InvalidSymbol, shorten
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.\-]{1,32}:[^\s:={}\"\\]([^\x00-\x1f\"\\{}]{0,126}[^\s\"\\{}])?")
+# A lone surrogate has no place in a ticker: no message could carry it.
+_PLAIN = re.compile(
+    r"[A-Za-z0-9_.\-]{1,32}:"
+    r"[^\s:={}\"\\\ud800-\udfff]([^\x00-\x1f\"\\{}\ud800-\udfff]{0,126}[^\s\"\\{}\ud800-\udfff])?"
+)
 _DEEPEST = 8
 
 
@@ -24,10 +28,12 @@ def parse_symbol(text: object) -> str:
     """
     if not isinstance(text, str):
         raise InvalidSymbol(f"symbol {shorten(text)}: expected a string of the form EXCHANGE:TICKER")
-    symbol = text.strip()
-    if not _PLAIN.fullmatch(symbol):
+    plain = text.strip()
+    symbol = plain.upper()
+    # Both spellings: some letters grow in upper case, and the result has to be a symbol itself.
+    if not (_PLAIN.fullmatch(plain) and _PLAIN.fullmatch(symbol)):
         raise InvalidSymbol(f"symbol {shorten(text)}: expected EXCHANGE:TICKER, for example BINANCE:BTCUSDT")
-    return symbol.upper()
+    return symbol
 
 
 def wire_symbol(symbol: str) -> str:

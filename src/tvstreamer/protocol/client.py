@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tvstreamer.constants import ANONYMOUS_TOKEN, QUOTE_FIELDS, TICK_FIELDS
-from tvstreamer.errors import AuthError, InvalidPlan, RemoteProtocolError, SeriesError, ServerError, SymbolError, TvError
+from tvstreamer.errors import AuthError, InvalidInterval, InvalidPlan, SeriesError, ServerError, SymbolError, TvError
 from tvstreamer.events import (
     Bar,
     Connected,
@@ -111,9 +111,10 @@ class ClientStatistics(msgspec.Struct, frozen=True):
 class HistoryRequest:
     """Bars asked for on purpose. `done` turns True with the answer; `error` says why there is none."""
 
-    def __init__(self, symbol: str, interval: Interval, bars: int) -> None:
+    def __init__(self, symbol: str, interval: str, seconds: int | None, bars: int) -> None:
         self.symbol = symbol
         self.interval = interval
+        self.seconds = seconds
         self.wanted = bars
         self.rows: list[BarValues] = []
         self.bars: list[Bar] = []
@@ -259,7 +260,7 @@ class ClientProtocol:
         if not (isinstance(bars, int) and 1 <= bars <= 1_000_000):
             raise InvalidPlan(f"history of {bars!r} bars: expected a whole number from 1 to 1000000")
         session, series = self._create_series(symbol, interval, bars, _HISTORY)
-        request = HistoryRequest(symbol, interval, bars)
+        request = HistoryRequest(symbol, str(interval), interval.seconds, bars)
         self._charts[session].history[series] = request
         return request
 
@@ -331,7 +332,7 @@ class ClientProtocol:
                 symbol = chart.symbols.get(p.alias, p.alias)
                 if chart.purpose == _HISTORY:
                     # On a tape nobody waits for the answer, but the rows still have to be told from a stream's.
-                    chart.history.setdefault(p.series, HistoryRequest(symbol, _interval(p.resolution), 0))
+                    chart.history.setdefault(p.series, HistoryRequest(symbol, *_interval(p.resolution), 0))
                 else:
                     chart.series[p.series] = self._series(symbol, p.resolution, chart.purpose)
             case ModifySeries(p=p) if p.session in self._charts:
@@ -354,11 +355,9 @@ class ClientProtocol:
                 pass  # Nothing that the replies' meaning depends on.
 
     def _series(self, symbol: str, resolution: str, purpose: str) -> Series:
-        earlier = self._resumable.get((symbol, str(_interval(resolution)), purpose))
-        if earlier:
-            return earlier.pop(0)
-        interval = _interval(resolution)
-        return Series(symbol, str(interval), interval.seconds)
+        interval, seconds = _interval(resolution)
+        earlier = self._resumable.get((symbol, interval, purpose))
+        return earlier.pop(0) if earlier else Series(symbol, interval, seconds)
 
     # --- replies --------------------------------------------------------------------------------------------------
 
@@ -468,15 +467,14 @@ class ClientProtocol:
     def _complete_history(self, request: HistoryRequest, details: dict[str, Any], at: float) -> None:
         if request.done:
             return
-        seconds = request.interval.seconds
         newest = max((values.time for values in request.rows), default=None)
         over = (
             newest is not None
-            and seconds is not None
+            and request.seconds is not None
             and self._server_seen_at is not None
-            and newest + seconds <= self._server_s + (at - self._server_seen_at)
+            and newest + request.seconds <= self._server_s + (at - self._server_seen_at)
         )
-        bars = history_bars(request.symbol, str(request.interval), request.rows, over)
+        bars = history_bars(request.symbol, request.interval, request.rows, over)
         end = details.get("data_completed")
         request.bars = bars[-request.wanted :] if request.wanted else bars
         request.complete = len(bars) >= request.wanted or end == "end"
@@ -594,15 +592,20 @@ class ClientProtocol:
         return ClientStatistics(**self._counts)
 
 
-def _interval(resolution: str) -> Interval:
-    """The interval of a recorded command, which another client may have spelled in a way of its own."""
+def _interval(resolution: str) -> tuple[str, int | None]:
+    """The interval of a command in our spelling, and its seconds; another client's odd one stays as it is."""
     try:
-        return Interval.parse(resolution)
-    except ValueError as error:
-        raise RemoteProtocolError(f"recorded series: {error}") from error
+        interval = Interval.parse(resolution)
+    except InvalidInterval:
+        return resolution, None
+    return str(interval), interval.seconds
 
 
-_INFO_KEYS = {("type" if name == "kind" else name): name for name in SymbolInfo.__struct_fields__ if name not in ("symbol", "extra")}
+_INFO_KEYS = {
+    "type" if name == "kind" else name: name
+    for name in SymbolInfo.__struct_fields__
+    if name not in ("symbol", "extra")
+}
 
 
 def symbol_info(symbol: str, info: dict[str, Any]) -> SymbolInfo:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -27,8 +27,8 @@ def _one_of(classes: Iterable[Any]) -> Any:
     return functools.reduce(operator.or_, classes)
 
 
-_decode_reply = msgspec.json.Decoder[Reply](_one_of(REPLIES)).decode
-_decode_command = msgspec.json.Decoder[Command](_one_of(COMMANDS)).decode
+_decode_reply: Callable[[str | bytes], Reply] = msgspec.json.Decoder(_one_of(REPLIES)).decode
+_decode_command: Callable[[str | bytes], Command] = msgspec.json.Decoder(_one_of(COMMANDS)).decode
 _decode_hello = msgspec.json.Decoder(Hello).decode
 _decode_anything = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -43,7 +43,7 @@ def decode_reply(payload: str | bytes) -> AnyReply:
     try:
         return _decode_reply(payload)
     except _UNREADABLE:
-        return _decode_other(payload, hello=True)
+        return _decode_hello_or_other(payload)
 
 
 def decode_command(payload: str | bytes) -> AnyCommand:
@@ -51,13 +51,18 @@ def decode_command(payload: str | bytes) -> AnyCommand:
     try:
         return _decode_command(payload)
     except _UNREADABLE:
-        other = _decode_other(payload, hello=False)
-        assert not isinstance(other, Hello)
-        return other
+        return _decode_other(payload)
 
 
-def _decode_other(payload: str | bytes, *, hello: bool) -> Heartbeat | Hello | Unknown:
-    text = payload if isinstance(payload, str) else payload.decode("utf-8", "surrogateescape")
+def _decode_hello_or_other(payload: str | bytes) -> Heartbeat | Hello | Unknown:
+    try:
+        return _decode_hello(payload)
+    except _UNREADABLE:
+        return _decode_other(payload)
+
+
+def _decode_other(payload: str | bytes) -> Heartbeat | Unknown:
+    text = _text(payload)
     if framing.heartbeat(text):
         return Heartbeat(text)
     # A tape hands heartbeats over as the JSON strings they are stored as.
@@ -67,12 +72,14 @@ def _decode_other(payload: str | bytes, *, hello: bool) -> Heartbeat | Hello | U
     try:
         value = _decode_anything(payload)
         if isinstance(value, dict):
-            if hello and "m" not in value and "session_id" in value:
-                return _decode_hello(payload)
             method = str(value.get("m", ""))
     except _UNREADABLE:
         pass  # Unknown says it: the payload is kept, and whoever receives it counts it.
     return Unknown(method, text)
+
+
+def _text(payload: str | bytes) -> str:
+    return payload if isinstance(payload, str) else bytes(payload).decode("utf-8", "surrogateescape")
 
 
 def parameters(payload: str | bytes) -> tuple[str, list[Any]]:

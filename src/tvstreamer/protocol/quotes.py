@@ -56,20 +56,15 @@ class QuoteSession:
             events.append(SymbolFailed(state.symbol, at, update.errmsg or update.s))
         elif self.ticks:
             new_price, new_volume = fields.get("lp"), fields.get("volume")
-            if (new_price != price or new_volume != volume) and _is_number(new_price):
-                moment = changes.get("lp_time")
-                events.append(
-                    Tick(
-                        state.symbol,
-                        float(moment) if _is_number(moment) else at,
-                        float(new_price),
-                        float(new_volume) if _is_number(new_volume) else None,
-                    )
-                )
+            if new_price != price or new_volume != volume:
+                last = _number(new_price)
+                if last is not None:
+                    moment = _number(changes.get("lp_time"))
+                    events.append(Tick(state.symbol, at if moment is None else moment, last, _number(new_volume)))
         if self.quotes:
             events.append(Quote(state.symbol, at, update.s, changes, dict(fields)))
         return True
 
 
-def _is_number(value: Any) -> bool:
-    return value.__class__ is float or value.__class__ is int
+def _number(value: Any) -> float | None:
+    return float(value) if value.__class__ is float or value.__class__ is int else None

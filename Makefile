@@ -1,0 +1,57 @@
+# `make demo` and `make test` need Python 3.11 or newer and nothing else: the first call sets up .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+IN_VENV := VIRTUAL_ENV="$(abspath $(VENV))" PATH="$(abspath $(BIN)):$$PATH"
+
+.PHONY: help
+help:
+	@echo 'make demo    stream, record and replay a synthetic market, offline'
+	@echo 'make test    everything that CI checks: lint, types, layers, tests, coverage'
+	@echo 'make quick   the static checks and the unit tests'
+	@echo 'make bench   measure speed, memory and import time'
+	@echo 'make setup   only make $(VENV), from $(PYTHON)'
+	@echo 'make clean   remove $(VENV) and what tools have left behind'
+
+.PHONY: demo
+demo: $(READY)
+	@$(BIN)/tvstreamer demo
+
+.PHONY: test check
+test check: $(READY)
+	@$(IN_VENV) tools/check
+
+.PHONY: quick
+quick: $(READY)
+	@$(IN_VENV) tools/check --quick
+
+.PHONY: bench
+bench: $(READY)
+	@$(BIN)/python tools/bench
+
+.PHONY: setup
+setup: $(READY)
+
+# pip learned --group in 25.1, and a new venv may hold an older one: hence pip first.
+$(READY): pyproject.toml constraints.txt
+	@if ! { $(BIN)/python -c '$(NEW_ENOUGH)' && $(BIN)/python -m pip --version; } >/dev/null 2>&1; then \
+	    if ! $(PYTHON) -c '$(NEW_ENOUGH)'; then \
+	        echo 'tvstreamer needs Python 3.11 or newer, and "$(PYTHON)" is not: make PYTHON=/path/to/python3.11 ...' >&2; \
+	        exit 1; \
+	    fi; \
+	    echo 'setting up $(VENV), once'; \
+	    $(PYTHON) -m venv $(VENV); \
+	fi
+	$(BIN)/python -m pip install --upgrade --constraint constraints.txt pip
+	$(BIN)/python -m pip install --constraint constraints.txt --build-constraint constraints.txt \
+	    --editable '.[cli,hypothesis,tzdata]' --group dev
+	@touch $@
+
+.PHONY: clean
+clean:
+	rm -rf $(VENV) .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,113 @@
+"""Ids of one run, rewritten to those of another.
+
+A tape holds the session, series, symbol and turnaround ids of the run that made it; whoever replays it has ids of its own.
+`Aliases` keeps which recorded thing stands for which live one, and rewrites recorded packets: what nobody asked for comes
+out as nothing, what two asked for comes out twice. It works on untyped packets, because everything else in them has to come
+through as it is; together with the codec it is the only place that knows positions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tvstreamer.protocol import codec, framing
+
+_decode = msgspec.json.Decoder().decode
+
+LiveSeries = tuple[str, str, str]
+"""Chart session, series and turnaround, as the live client named them."""
+
+
+class Aliases:
+    """Recorded ids -> live ids, for one connection."""
+
+    def __init__(self) -> None:
+        self._series: dict[tuple[str, str], list[LiveSeries]] = {}
+        self._symbols: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self._quotes: dict[tuple[str, str], list[tuple[str, str]]] = {}
+
+    # --- learning -------------------------------------------------------------------------------------------------
+
+    def bind_series(self, recorded: tuple[str, str], live: LiveSeries) -> None:
+        _add(self._series, recorded, live)
+
+    def bind_symbol(self, recorded: tuple[str, str], live: tuple[str, str]) -> None:
+        """(chart session, symbol alias) on both sides."""
+        _add(self._symbols, recorded, live)
+
+    def bind_quote(self, recorded: tuple[str, str], live: tuple[str, str]) -> None:
+        """(quote session, symbol string) on both sides."""
+        _add(self._quotes, recorded, live)
+
+    def has_quote(self, session: str, name: str) -> bool:
+        """Whether any recorded quote stands for this live one."""
+        return any((session, name) in targets for targets in self._quotes.values())
+
+    def forget_series(self, session: str, series: str | None = None) -> None:
+        """Nothing more for this live series, or for all of a chart session."""
+        for targets in self._series.values():
+            targets[:] = [each for each in targets if each[0] != session or series not in (None, each[1])]
+
+    def forget_quote(self, session: str, name: str | None = None) -> None:
+        for targets in self._quotes.values():
+            targets[:] = [each for each in targets if each[0] != session or name not in (None, each[1])]
+
+    # --- rewriting ------------------------------------------------------------------------------------------------
+
+    def rewrite(self, payload: str) -> list[str]:
+        """A recorded payload as the live client has to get it: none, one or several."""
+        if framing.heartbeat(payload):
+            return [payload]
+        try:
+            packet = _decode(payload)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return [payload]
+        if not isinstance(packet, dict) or not isinstance(packet.get("p"), list) or not packet["p"]:
+            return [payload]
+        return [codec.wire_json({**packet, "p": p}) for p in self._rewrite(packet.get("m"), packet["p"])]
+
+    def _rewrite(self, method: Any, p: list[Any]) -> list[list[Any]]:
+        match method, p:
+            case "qsd", [str(session), {"n": str(name), **rest}, *tail]:
+                return [[qs, {"n": n, **rest}, *tail] for qs, n in self._quotes.get((session, name), ())]
+            case "quote_completed", [str(session), str(name), *tail]:
+                return [[qs, n, *tail] for qs, n in self._quotes.get((session, name), ())]
+            case ("symbol_resolved" | "symbol_error"), [str(session), str(alias), *tail]:
+                return [[cs, a, *tail] for cs, a in self._symbols.get((session, alias), ())]
+            case ("timescale_update" | "du"), [str(session), dict(objects), *tail]:
+                return self._rewrite_objects(session, objects, tail)
+            case "series_completed", [str(session), str(series), mode, _, *tail]:
+                return [[cs, s, mode, turn, *tail] for cs, s, turn in self._series.get((session, series), ())]
+            case ("series_loading" | "series_error" | "series_timeframe"), [str(session), str(series), _, *tail]:
+                return [[cs, s, turn, *tail] for cs, s, turn in self._series.get((session, series), ())]
+            case "protocol_error", _:
+                return [p]
+            case _, [str(session), *tail]:
+                return [[live, *tail] for live in self._sessions(session)]
+        return [p]
+
+    def _rewrite_objects(self, session: str, objects: dict[str, Any], tail: list[Any]) -> list[list[Any]]:
+        """Bars of several series in one packet go to the chart session that each of them now belongs to."""
+        by_session: dict[str, dict[str, Any]] = {}
+        for name, data in objects.items():
+            for live, series, turnaround in self._series.get((session, name), ()):
+                renamed = {**data, "t": turnaround} if isinstance(data, dict) and "t" in data else data
+                by_session.setdefault(live, {})[series] = renamed
+        if not objects:
+            by_session = {live: {} for live in self._sessions(session)}
+        return [[live, renamed, *tail] for live, renamed in by_session.items()]
+
+    def _sessions(self, session: str) -> list[str]:
+        """The live sessions that took over anything of a recorded one."""
+        lives = [each[0] for key, targets in self._series.items() if key[0] == session for each in targets]
+        lives += [each[0] for key, targets in self._symbols.items() if key[0] == session for each in targets]
+        lives += [each[0] for key, targets in self._quotes.items() if key[0] == session for each in targets]
+        return list(dict.fromkeys(lives))
+
+
+def _add(table: dict[Any, list[Any]], key: Any, value: Any) -> None:
+    targets = table.setdefault(key, [])
+    if value not in targets:
+        targets.append(value)

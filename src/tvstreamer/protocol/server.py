@@ -1,0 +1,286 @@
+"""The server's side of a connection, without the connection: hello, heartbeats, sessions, and what gets rejected.
+
+The strict mirror of `ClientProtocol`: commands come out of `requests()` checked and in order, with the sessions, symbols
+and series they name kept; whoever answers them hands packets to `reply`. What to answer, and when, is not known here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from tvstreamer.constants import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
+from tvstreamer.errors import FramingError
+from tvstreamer.protocol import codec, framing
+from tvstreamer.protocol.packets import (
+    COMMANDS,
+    ChartCreateSession,
+    ChartDeleteSession,
+    Command,
+    CreateSeries,
+    CriticalErrorReply,
+    Heartbeat,
+    Hello,
+    ModifySeries,
+    ProtocolErrorReply,
+    QuoteAddSymbols,
+    QuoteCreateSession,
+    QuoteDeleteSession,
+    QuoteRemoveSymbols,
+    QuoteSetFields,
+    RemoveSeries,
+    Reply,
+    ResolveSymbol,
+    Unknown,
+)
+
+_JOURNAL = 10_000
+_KNOWN = {str(command.__struct_config__.tag) for command in COMMANDS}
+
+
+class JournalEntry(msgspec.Struct, frozen=True):
+    """One thing that happened: `kind` is `command`, `rejected`, `ignored`, `tolerated` or `closed`."""
+
+    at: float
+    kind: str
+    method: str
+    detail: str = ""
+
+
+class ServerChart:
+    """A client's chart session: its symbols (alias -> symbol string) and series (id -> the command that made it)."""
+
+    __slots__ = ("series", "symbols")
+
+    def __init__(self) -> None:
+        self.symbols: dict[str, str] = {}
+        self.series: dict[str, CreateSeries] = {}
+
+
+class ServerQuotes:
+    """A client's quote session: the fields it wants (None: all) and the symbol strings it follows."""
+
+    __slots__ = ("fields", "names")
+
+    def __init__(self) -> None:
+        self.fields: list[str] | None = None
+        self.names: dict[str, None] = {}
+
+
+class ServerProtocol:
+    """One client's connection as the server sees it. Not thread-safe: one owner at a time."""
+
+    def __init__(
+        self,
+        hello: Hello,
+        *,
+        heartbeat_interval: float = HEARTBEAT_INTERVAL,
+        heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
+        strict: bool = False,
+    ) -> None:
+        self._hello = hello
+        self._interval = heartbeat_interval
+        self._patience = heartbeat_timeout
+        self._strict = strict
+        self._outbox: list[str] = []
+        self._requests: list[Command] = []
+        self._next_heartbeat: float | None = None
+        self._heartbeats = 0
+        self._unechoed: dict[str, float] = {}
+        self.charts: dict[str, ServerChart] = {}
+        self.quotes: dict[str, ServerQuotes] = {}
+        self.journal: deque[JournalEntry] = deque(maxlen=_JOURNAL)
+        self.closing: tuple[int, str] | None = None
+        """Code and reason once the connection is to be closed, after what is still to be sent."""
+
+    def __repr__(self) -> str:
+        state = f"closing {self.closing}" if self.closing else "open"
+        return f"<ServerProtocol {state}, {len(self.charts)} chart and {len(self.quotes)} quote sessions>"
+
+    @property
+    def heartbeats(self) -> int:
+        """How many heartbeats were sent."""
+        return self._heartbeats
+
+    @property
+    def unechoed(self) -> int:
+        """How many of them were not echoed so far."""
+        return len(self._unechoed)
+
+    # --- the connection -------------------------------------------------------------------------------------------
+
+    def connected(self, now: float) -> None:
+        """Greets, and starts to count the time between heartbeats."""
+        self._outbox.append(framing.packet(codec.encode(self._hello)))
+        self._next_heartbeat = now + self._interval
+
+    def receive(self, message: str, at: float) -> None:
+        """Takes a client's message. Raises `FramingError` where not even leniency finds packets in it."""
+        try:
+            payloads = framing.split(message)
+        except FramingError as error:
+            if self._strict:
+                raise
+            payloads = framing.split_leniently(message)
+            self.note(at, "tolerated", "", str(error))
+        for payload in payloads:
+            self._receive_payload(payload, at)
+
+    def _receive_payload(self, payload: str, at: float) -> None:
+        command = codec.decode_command(payload)
+        if isinstance(command, Heartbeat):
+            if self._unechoed.pop(command.text, None) is None:
+                self.note(at, "ignored", "heartbeat", f"{command.text} was not waited for")
+            return
+        if isinstance(command, Unknown):
+            known = self._tolerate(command, at)
+            if known is None:
+                return
+            command = known
+        self.note(at, "command", str(command.__struct_config__.tag))
+        if self._keep(command, at):
+            self._requests.append(command)
+
+    def _tolerate(self, command: Unknown, at: float) -> Command | None:
+        """What to make of a command that does not have its declared shape."""
+        method, parameters = codec.parameters(command.text)
+        if method not in _KNOWN:
+            self.note(at, "ignored", method, "unknown method" if method else "not a command")
+            return None
+        if method == "quote_add_symbols" and not self._strict:
+            flat = _flatten(parameters)
+            if flat is not None:
+                self.note(at, "tolerated", method, "a list inside the list of symbols")
+                return QuoteAddSymbols(flat)
+        session = parameters[0] if parameters and isinstance(parameters[0], str) else ""
+        self.reject(session, "invalid_parameters", method, at)
+        return None
+
+    def reject(self, session: str, reason: str, info: str, at: float) -> None:
+        """Refuses a call; the socket and other sessions live on."""
+        self.note(at, "rejected", info.split(".")[0], reason)
+        self.reply([CriticalErrorReply(CriticalErrorReply.Params(session, reason, info))])
+
+    def _keep(self, command: Command, at: float) -> bool:
+        """Keeps the books of sessions; False for a command that names a session nobody created."""
+        match command:
+            case ChartCreateSession(p=p):
+                self.charts[p.session] = ServerChart()
+            case ChartDeleteSession(p=p):
+                self.charts.pop(p.session, None)
+            case ResolveSymbol(p=p):
+                if not self._has(self.charts, p.session, command, at):
+                    return False
+                self.charts[p.session].symbols[p.alias] = p.symbol
+            case CreateSeries(p=p):
+                if not self._has(self.charts, p.session, command, at):
+                    return False
+                self.charts[p.session].series[p.series] = command
+            case ModifySeries(p=p):
+                if not self._has(self.charts, p.session, command, at):
+                    return False
+                changed = CreateSeries.Params(p.session, p.series, p.turnaround, p.alias, p.resolution, 300, p.period)
+                self.charts[p.session].series[p.series] = CreateSeries(changed)
+            case RemoveSeries(p=p) if p.session in self.charts:
+                self.charts[p.session].series.pop(p.series, None)
+            case QuoteCreateSession(p=p):
+                self.quotes[p.session] = ServerQuotes()
+            case QuoteDeleteSession(p=p):
+                self.quotes.pop(p.session, None)
+            case QuoteSetFields(session=session, names=names):
+                if not self._has(self.quotes, session, command, at):
+                    return False
+                self.quotes[session].fields = list(names)
+            case QuoteAddSymbols(session=session, names=names):
+                if not self._has(self.quotes, session, command, at):
+                    return False
+                self.quotes[session].names.update(dict.fromkeys(names))
+            case QuoteRemoveSymbols(session=session, names=names) if session in self.quotes:
+                for name in names:
+                    self.quotes[session].names.pop(name, None)
+            case _:
+                pass
+        return True
+
+    def _has(self, sessions: dict[str, Any], session: str, command: Command, at: float) -> bool:
+        if session in sessions:
+            return True
+        self.reject(session, "invalid_session", f"{command.__struct_config__.tag}", at)
+        return False
+
+    # --- answers --------------------------------------------------------------------------------------------------
+
+    def requests(self) -> list[Command]:
+        """Takes the commands that wait for an answer, in order."""
+        requests = self._requests
+        self._requests = []
+        return requests
+
+    def reply(self, packets: Iterable[Reply]) -> None:
+        """Sends these packets as one message."""
+        payloads = [codec.encode(packet) for packet in packets]
+        if payloads:
+            self._outbox.append(framing.join(payloads))
+
+    def send(self, message: str) -> None:
+        """Sends a message as it is."""
+        self._outbox.append(message)
+
+    def refuse(self, reason: str, at: float) -> None:
+        """The fatal error: says why and hangs up."""
+        self.note(at, "rejected", "protocol_error", reason)
+        self.reply([ProtocolErrorReply(ProtocolErrorReply.Params(reason))])
+        self.close(1000, reason, at)
+
+    def close(self, code: int, reason: str, at: float) -> None:
+        """Hangs up once everything is sent."""
+        if self.closing is None:
+            self.note(at, "closed", "", f"{code} {reason}".strip())
+            self.closing = (code, reason)
+
+    def messages_to_send(self) -> list[str]:
+        """Takes the messages that are to be sent, in order."""
+        messages = self._outbox
+        self._outbox = []
+        return messages
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """When the next heartbeat is due, or the patience with a missing echo ends; None once closing."""
+        if self.closing is not None or self._next_heartbeat is None:
+            return None
+        if self._patience is not None and self._unechoed:
+            return min(self._next_heartbeat, next(iter(self._unechoed.values())) + self._patience)
+        return self._next_heartbeat
+
+    def handle_deadline(self, now: float) -> None:
+        """Sends the heartbeats that are due, each alone in its message; drops a client that does not echo."""
+        if self.closing is not None or self._next_heartbeat is None:
+            return
+        if self._patience is not None and self._unechoed:
+            oldest, sent = next(iter(self._unechoed.items()))
+            if now >= sent + self._patience:
+                self.close(1000, f"no echo of {oldest} within {self._patience:g} s", now)
+                return
+        while self._next_heartbeat <= now:
+            self._heartbeats += 1
+            text = f"~h~{self._heartbeats}"
+            self._outbox.append(framing.packet(text))
+            self._unechoed[text] = self._next_heartbeat
+            self._next_heartbeat += self._interval
+
+    def note(self, at: float, kind: str, method: str, detail: str = "") -> None:
+        """An entry in the journal."""
+        self.journal.append(JournalEntry(at, kind, method, detail))
+
+
+def _flatten(parameters: list[Any]) -> list[str] | None:
+    """One level of nested lists undone, as one client nests its symbols; None where anything is not a string."""
+    flat: list[Any] = []
+    for parameter in parameters:
+        flat.extend(parameter if isinstance(parameter, list) else [parameter])
+    return flat if all(isinstance(each, str) for each in flat) else None

@@ -1,0 +1,242 @@
+"""One turn of the loop: send what is pending, wait for a message or a deadline, feed the core, take the events.
+
+Nothing else. The same turn runs inline in the caller's thread, for tapes and memory, and in one reader thread for sockets.
+A deadline that falls between two messages is handled at its own time, and before a message of the same time, however late
+the thread gets to it: so a live run and its replay handle everything in the same order.
+
+`Pump` drives a `ClientProtocol` over transports; `TapePump` plays a whole tape into one, sends included, without the
+detour over message text.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from tvstreamer.clock import Clock
+from tvstreamer.errors import RemoteProtocolError, TapeWriteError, TransportClosed, TransportTimeout
+from tvstreamer.events import Event
+from tvstreamer.protocol.client import ClientProtocol
+from tvstreamer.tape.format import Header, Record, moment
+from tvstreamer.transports.base import Connector, Transport
+
+LONGEST = 3600.0
+"""Seconds that a turn waits when nobody limits it; every wait has an end."""
+
+
+class EndOfStream(Exception):  # noqa: N818 - like StopIteration, it is no error
+    """The source has ended as it should: nothing more comes."""
+
+
+class Turning(Protocol):
+    """What drives a client: something that connects, gives events turn by turn, and can be closed."""
+
+    protocol: ClientProtocol
+    lock: threading.RLock
+
+    def connect(self) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def turn(self, longest: float = LONGEST) -> list[Event]: ...
+
+    def close(self) -> None: ...
+
+
+def fire(protocol: ClientProtocol, now: float) -> None:
+    """Handles the deadlines up to `now`, each at its own time."""
+    while (deadline := protocol.next_deadline()) is not None and deadline <= now:
+        protocol.handle_deadline(deadline)
+
+
+class Pump:
+    """Drives a `ClientProtocol` over the connections that a connector gives.
+
+    `lock` guards the protocol: `turn` may run in one thread while others, holding the lock, subscribe and `flush`.
+    `more` tells whether the source has a further connection of its own accord (a tape does); without it the end of a
+    connection is a loss, and `turn` raises why.
+    """
+
+    def __init__(
+        self, protocol: ClientProtocol, connector: Connector, clock: Clock, more: Callable[[], bool] | None = None
+    ) -> None:
+        self.protocol = protocol
+        self.lock = threading.RLock()
+        self.reached = clock.now()
+        """The moment up to which everything has been handled."""
+        self._connector = connector
+        self._clock = clock
+        self._more = more
+        self._transport: Transport | None = None
+        self._closing = threading.Event()
+        self._end: Exception | None = None
+
+    def connect(self) -> None:
+        """Opens the next connection and greets. Raises what the connector raises."""
+        transport = self._connector()
+        with self.lock:
+            self._transport = transport
+            self.reached = max(self.reached, transport.info.opened_at)
+            self.protocol.connected(transport.info.opened_at)
+            self.flush()
+        if self._closing.is_set():
+            transport.close()
+
+    def flush(self) -> None:
+        """Sends what is pending, from whichever thread asks. Holds the lock, so that sends keep their order."""
+        with self.lock:
+            if self._transport is not None:
+                for message in self.protocol.messages_to_send():
+                    self._transport.send(message)
+
+    def turn(self, longest: float = LONGEST) -> list[Event]:
+        """Waits for one message or one deadline, at most `longest` seconds, and gives the events that came of it.
+
+        After the last events raises `EndOfStream` at the regular end, and else the error that says why it ended.
+        """
+        if self._end is not None:
+            raise self._end
+        transport = self._transport
+        if transport is None:
+            raise EndOfStream
+        try:
+            self.flush()
+            self._step(transport, longest)
+            self.flush()
+        except TransportClosed as closed:
+            self._ended(closed)
+        except (RemoteProtocolError, TapeWriteError) as error:
+            transport.close(1002)
+            self._end = error
+        with self.lock:
+            return self.protocol.events()
+
+    def _step(self, transport: Transport, longest: float) -> None:
+        deadline = self.protocol.next_deadline()
+        timeout = longest if deadline is None else min(longest, max(0.0, deadline - self._clock.now()))
+        try:
+            text, at = transport.recv(timeout)
+        except TransportTimeout:
+            self._advance(self._clock.now())
+            return
+        with self.lock:
+            self._advance(at)
+            self.protocol.receive(text, at)
+
+    def _advance(self, now: float) -> None:
+        with self.lock:
+            fire(self.protocol, now)
+            self.reached = max(self.reached, now)
+
+    def _ended(self, closed: TransportClosed) -> None:
+        at = self.reached if closed.at is None and self._closing.is_set() else closed.at
+        self._advance(self._clock.now() if at is None else at)
+        ours = self._closing.is_set() or closed.by_this_side
+        with self.lock:
+            self._transport = None
+            self.protocol.disconnected(self.reached, closed.reason, code=closed.code, by_us=ours)
+        if self._closing.is_set():
+            self._end = EndOfStream()
+        elif self._more is None:
+            self._end = self.protocol.failure or closed
+        elif self._more():
+            self.connect()
+        else:
+            self._end = self.protocol.failure or EndOfStream()
+
+    def close(self) -> None:
+        """Ends the connection, from any thread; a turn that waits comes back."""
+        self._closing.set()
+        transport = self._transport
+        if transport is not None:
+            transport.close()
+
+
+class TapePump:
+    """Plays a tape open-loop: its own sends name the series, its own times drive the clock.
+
+    `begin_ns` and `end_ns` are offsets from the tape's start: what lies before the first is played, for what it teaches,
+    but its events are not given; what lies behind the second is not played at all. `copy` is handed each record played.
+    """
+
+    def __init__(
+        self,
+        protocol: ClientProtocol,
+        header: Header,
+        records: Iterator[Record],
+        clock: Clock,
+        *,
+        begin_ns: int = 0,
+        end_ns: int | None = None,
+        copy: Callable[[Record], None] | None = None,
+    ) -> None:
+        self.protocol = protocol
+        self.lock = threading.RLock()
+        self._start = header.start
+        self._records = records
+        self._clock = clock
+        self._begin = begin_ns
+        self._end_ns = end_ns
+        self._copy = copy
+        self._waiting: Record | None = None
+        self._closing = threading.Event()
+
+    def connect(self) -> None:
+        """Nothing: the tape opens its connections itself."""
+
+    def flush(self) -> None:
+        """Nobody listens to what the client would send."""
+        self.protocol.messages_to_send()
+
+    def turn(self, longest: float = LONGEST) -> list[Event]:
+        """Plays until a record gives events, or `longest` seconds of the clock are over."""
+        protocol = self.protocol
+        limit = self._clock.now() + longest
+        while not self._closing.is_set():
+            record = self._waiting or next(self._records, None)
+            self._waiting = None
+            if record is None or (self._end_ns is not None and record.t > self._end_ns):
+                raise EndOfStream
+            at = moment(self._start, record.t)
+            wait = at - self._clock.now()
+            if wait > 0 and not self._wait_for(record, min(at, limit)):
+                return []
+            if self._copy is not None:
+                self._copy(record)
+            with self.lock:
+                self._play(record, at)
+                events = protocol.events()
+                protocol.messages_to_send()
+            if events and record.t >= self._begin:
+                return events
+        raise EndOfStream
+
+    def _wait_for(self, record: Record, until: float) -> bool:
+        """Lets the clock come to the record's time; False where that would be too long."""
+        self._clock.wait(self._closing, until - self._clock.now())
+        if self._closing.is_set() or moment(self._start, record.t) > until:
+            self._waiting = record
+            return False
+        return True
+
+    def _play(self, record: Record, at: float) -> None:
+        protocol = self.protocol
+        if record.k == "recv":
+            fire(protocol, at)
+            if record.p is not None:
+                protocol.receive_payloads(record.p, at)
+            else:
+                protocol.receive(record.text(), at)
+        elif record.k == "send":
+            for payload in record.p or ():
+                protocol.adopt(payload)
+        elif record.k == "open":
+            protocol.adopt_connection(at)
+        elif record.k == "close":
+            fire(protocol, at)
+            protocol.disconnected(at, record.reason, code=record.code, by_us=record.by == "client")
+
+    def close(self) -> None:
+        """Ends the replay, from any thread."""
+        self._closing.set()

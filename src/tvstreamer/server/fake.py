@@ -1,0 +1,255 @@
+"""`FakeServer`: a TradingView server to test against, in memory or on a port of this machine.
+
+It serves a seeded synthetic market, prices by hand, or a tape. Until `url` is read no socket exists; `connect` gives
+in-memory connections and makes the server a source of its own for `TvWSClient(source=server.connect)`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
+from tvstreamer.constants import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
+from tvstreamer.errors import InvalidPlan, shorten
+from tvstreamer.intervals import Interval
+from tvstreamer.protocol.server import JournalEntry
+from tvstreamer.server.connection import REPLY_DELAY, Manners, MarketConnection
+from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
+from tvstreamer.server.taped import TapeConnection
+from tvstreamer.symbols import parse_symbol
+from tvstreamer.transports.memory import ServedTransport
+
+if TYPE_CHECKING:
+    from tvstreamer.server.listener import Listener
+
+Connection = MarketConnection | TapeConnection
+
+
+class HandMarket:
+    """Prices by hand: what is put here is told to every client at once.
+
+    A symbol that was given one price or bar by hand has no prices of its own any more.
+    """
+
+    def __init__(self, server: FakeServer, market: Market) -> None:
+        self._server = server
+        self._market = market
+
+    def __repr__(self) -> str:
+        return repr(self._market)
+
+    def tick(self, symbol: str, price: float, *, size: float = 1.0) -> None:
+        """A trade, now. Raises `InvalidSymbol`, `InvalidPlan`."""
+        self._server._move(lambda at: self._market.tick(symbol, price, size=size, at=at))
+
+    def bars(self, symbol: str, interval: Interval | str, rows: Sequence[Sequence[float]]) -> None:
+        """The whole history of an interval: `[time, open, high, low, close, volume]`, oldest first."""
+        self._market.set_bars(symbol, interval, rows)
+
+    def close_bar(self, symbol: str, interval: Interval | str) -> None:
+        """Ends the newest bar; the next tick opens the one after it."""
+        parsed = Interval.parse(interval)
+        self._server._move(
+            lambda at: self._market.close_bar(symbol, parsed, at),
+            lambda connection: connection.close_bar(parse_symbol(symbol), parsed),
+        )
+
+
+class FakeServer:
+    """A stand-in for TradingView's server.
+
+    `speed=1` is real time, `speed=10` ten times that, `speed="max"` a virtual clock that starts at a moment fixed by the
+    seed and runs as fast as each client reads. `unknown` are patterns of symbols that do not exist; `tokens` are accepted
+    besides the anonymous ones; `heartbeat_timeout=None` never drops a client that does not echo; `strict` rejects what the
+    real server is known to reject. With `tape` the recorded traffic is served in place of a market.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        speed: float | str = 1,
+        tape: str | Path | None = None,
+        unknown: Unknown = UNKNOWN,
+        tokens: Collection[str] = (),
+        heartbeat_interval: float = HEARTBEAT_INTERVAL,
+        heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
+        reply_delay: float | None = None,
+        strict: bool = False,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Clock | None = None,
+    ) -> None:
+        self.seed = seed
+        self._factor = _speed(speed)
+        self._market = Market(seed, unknown=unknown)
+        self._tape = None if tape is None else _Tape(Path(tape))
+        self.clock = clock or self._new_clock()
+        virtual = isinstance(self.clock, VirtualClock)
+        self._manners = Manners(
+            tokens=tokens,
+            heartbeat_interval=heartbeat_interval,
+            heartbeat_timeout=heartbeat_timeout,
+            reply_delay=(0.0 if virtual else REPLY_DELAY) if reply_delay is None else reply_delay,
+            strict=strict,
+        )
+        self._address = (host, port)
+        self._lock = threading.RLock()
+        self._served: list[tuple[ServedTransport, Connection]] = []
+        self._listened: list[Connection] = []
+        self._listener: Listener | None = None
+        self._closed = False
+        self._count = 0
+        self.market = HandMarket(self, self._market)
+
+    def __repr__(self) -> str:
+        where = self._listener.url if self._listener else "in memory"
+        return f"<FakeServer seed={self.seed} {where}, {self._count} connections so far>"
+
+    def _new_clock(self) -> Clock:
+        if self._factor is None:
+            return VirtualClock(self._tape.start if self._tape else market_start(self.seed))
+        return SystemClock() if self._factor == 1 else ScaledClock(self._factor)
+
+    def _new_connection(self) -> Connection:
+        with self._lock:
+            self._count += 1
+            if self._tape is not None:
+                return TapeConnection(self._tape.playback, self._manners, self._count)
+            return MarketConnection(self._market, self._manners, self._count)
+
+    # --- connections ----------------------------------------------------------------------------------------------
+
+    def connect(self) -> ServedTransport:
+        """A connection in memory, without a socket: this is a `Connector`."""
+        connection = self._new_connection()
+        transport = ServedTransport(connection, self.clock, url="fake:")
+        with self._lock:
+            self._served.append((transport, connection))
+        return transport
+
+    def start(self) -> None:
+        """Starts to listen, if that has not been done. Raises `ServerStartError`."""
+        from tvstreamer.server.listener import Listener
+
+        with self._lock:
+            if self._closed:
+                raise InvalidPlan("this server is closed; make a new one")
+            if self._listener is None:
+                host, port = self._address
+                listener = Listener(
+                    self._new_listened, host=host, port=port, strict_origin=self._manners.strict
+                )
+                listener.start()
+                self._listener = listener
+
+    def _new_listened(self) -> tuple[Connection, Clock]:
+        connection = self._new_connection()
+        with self._lock:
+            self._listened.append(connection)
+        # A virtual clock belongs to one connection: each client is served as fast as it reads.
+        return connection, self._new_clock() if isinstance(self.clock, VirtualClock) else self.clock
+
+    @property
+    def url(self) -> str:
+        """The address to connect to. The first reading binds the port."""
+        self.start()
+        assert self._listener is not None
+        return self._listener.url
+
+    @property
+    def port(self) -> int:
+        """The port of `url`."""
+        self.start()
+        assert self._listener is not None
+        return self._listener.port
+
+    @property
+    def journal(self) -> list[JournalEntry]:
+        """What clients asked for and what was refused or tolerated, connection by connection; the newest 10,000 of each."""
+        with self._lock:
+            connections = [connection for _, connection in self._served] + self._listened
+        return [
+            entry for connection in connections if connection.protocol for entry in list(connection.protocol.journal)
+        ]
+
+    def _move(
+        self, change: Callable[[float], object], each: Callable[[MarketConnection], None] | None = None
+    ) -> None:
+        """Changes the market now, and lets every connection tell its client."""
+        if isinstance(self.clock, VirtualClock):
+            # Two trades cannot share a moment, and a virtual clock does not move by itself.
+            self.clock.advance(0.001)
+        at = self.clock.now()
+        change(at)
+        with self._lock:
+            served, listened, listener = list(self._served), list(self._listened), self._listener
+        for transport, connection in served:
+            transport.call(_told, connection, at, each)
+        if listener is not None:
+            for connection in listened:
+                listener.call(_told, connection, at, each)
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Hangs up on everybody and frees the port. Safe to repeat."""
+        with self._lock:
+            self._closed = True
+            listener, self._listener = self._listener, None
+            served, self._served = self._served, []
+        if listener is not None:
+            listener.stop()
+        for transport, _ in served:
+            transport.close(1001, "server closed")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Tape:
+    """A tape to be served: each client gets its first connection, from the beginning."""
+
+    def __init__(self, path: Path) -> None:
+        from tvstreamer.tape.player import index
+        from tvstreamer.tape.reader import TapeReader, scan_sends
+
+        self._path = path
+        self.start = TapeReader(path).header.start
+        self._offers = index(scan_sends(path))
+
+    def playback(self) -> Any:
+        from tvstreamer.tape.player import Playback
+        from tvstreamer.tape.reader import TapeReader
+
+        first = self._offers[0].connection if self._offers else 1
+        records = (record for record in TapeReader(self._path) if record.c == first and record.k != "open")
+        return Playback(first, records, self._offers)
+
+
+def _told(connection: Connection, at: float, each: Callable[[MarketConnection], None] | None) -> None:
+    if isinstance(connection, MarketConnection):
+        if each is not None:
+            each(connection)
+        connection.market_moved(at)
+
+
+def _speed(speed: float | str) -> float | None:
+    if speed == "max":
+        return None
+    try:
+        factor = float(speed)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise InvalidPlan(f"speed {shorten(speed)}: expected 'max' or a number above 0, for example 1 or 10")
+    return factor

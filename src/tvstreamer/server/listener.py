@@ -1,0 +1,443 @@
+"""Listens on a socket and lets sans-I/O server connections talk WebSocket there.
+
+It runs in one background thread: websockets' sans-I/O core on anyio's streams, so that the bytes are in our hands. What
+is said, and when a heartbeat is due, is the connection's business; this module carries messages to and fro, fires
+deadlines on the connection's clock, and answers plain HTTP with a line of text. Import it late: anyio and websockets
+take their time.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.abc
+import anyio.from_thread
+import anyio.lowlevel
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidOrigin
+from websockets.exceptions import ProtocolError as WebSocketProtocolError
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+from websockets.typing import Origin
+
+from tvstreamer.clock import Clock, VirtualClock
+from tvstreamer.constants import MAX_MESSAGE, SOCKET_PATH
+from tvstreamer.errors import ServerStartError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+HANDSHAKE_DEADLINE: Final = 10.0
+"""Real seconds that a client has for its request."""
+
+GOODBYE_DEADLINE: Final = 1.0
+"""Real seconds that a client which has said goodbye has to close its socket."""
+
+STOP_DEADLINE: Final = 0.5
+"""Real seconds that `stop` gives the clients to answer its goodbye; one that is not reading does not."""
+
+_CHUNK: Final = 65_536
+_GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
+
+
+class ListenedConnection(Protocol):
+    """What the listener needs of a server connection: text and the time go in, text and deadlines come out.
+
+    All calls come from the listener's thread.
+    """
+
+    def connected(self, now: float) -> None: ...
+
+    def receive(self, message: str, at: float) -> None: ...
+
+    def messages_to_send(self) -> list[str]: ...
+
+    def next_deadline(self) -> float | None: ...
+
+    def handle_deadline(self, now: float) -> None: ...
+
+    def disconnected(self, at: float, code: int) -> None: ...
+
+    @property
+    def closing(self) -> tuple[int, str] | None:
+        """Code and reason, once the server wants to close after what it has to send; 1006 resets the connection."""
+        ...
+
+    @property
+    def active(self) -> bool:
+        """Whether the client has subscribed to something, so that virtual time may run."""
+        ...
+
+
+MakeConnection = Callable[[], tuple[ListenedConnection, Clock]]
+OnHttp = Callable[[str], tuple[int, str, str] | None]
+"""From the path and query of a plain GET to status, content type and body; None: not mine."""
+
+
+class Listener:
+    """Serves each client with a connection of its own, made by `make_connection` together with its clock.
+
+    On a `SystemClock` or `ScaledClock`, deadlines fire when their time has come. On a `VirtualClock`, which then must
+    be the connection's own, they fire as fast as the client takes what they send, once the connection is `active`;
+    before that only those that are due. `start`, `stop` and `call` are for other threads; the connections never leave
+    the listener's.
+    """
+
+    def __init__(
+        self,
+        make_connection: MakeConnection,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        strict_origin: bool = False,
+        on_http: OnHttp | None = None,
+        backend: str = "asyncio",
+    ) -> None:
+        self._make_connection = make_connection
+        self._host = host
+        self._port = port
+        self._strict_origin = strict_origin
+        self._on_http = on_http
+        self._backend = backend
+        self._thread: threading.Thread | None = None
+        self._portal: anyio.from_thread.BlockingPortal | None = None
+        self._stopping: anyio.Event | None = None
+        self._clients: set[_Client] = set()
+
+    def start(self) -> None:
+        """Listens from here on. Raises `ServerStartError` when the address cannot be had."""
+        if self._thread is not None:
+            return
+        started: Future[int] = Future()
+        thread = threading.Thread(target=self._run, args=(started,), name="tvstreamer-listener", daemon=True)
+        thread.start()
+        try:
+            self._port = started.result()
+        except OSError as exc:
+            thread.join()
+            problem = exc.strerror or str(exc)
+            raise ServerStartError(f"cannot listen on {self._host}:{self._port}: {problem}") from exc
+        self._thread = thread
+
+    def stop(self) -> None:
+        """Closes all connections with 1001 and stops listening. Returns within a few seconds; may be called again."""
+        thread, self._thread = self._thread, None
+        if thread is None or self._portal is None or self._stopping is None:
+            return
+        with suppress(RuntimeError):  # the portal is closed already: the thread ended by itself
+            self._portal.start_task_soon(self._stopping.set)
+        thread.join(5.0)
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Runs `function` in the listener's thread, where all connections live, and returns what it returns.
+
+        Afterwards each connection is asked anew for messages, deadlines and whether it wants to close.
+        """
+        if self._thread is None or self._portal is None:
+            raise ServerStartError(f"the listener on {self._host}:{self._port} is not running")
+        return self._portal.call(self._call, partial(function, *args))
+
+    def _call(self, function: Callable[[], T]) -> T:
+        try:
+            return function()
+        finally:
+            for client in self._clients:
+                client.wake()
+
+    @property
+    def port(self) -> int:
+        """The port, once `start` has returned; before that what was asked for."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"ws://{host}:{self._port}{SOCKET_PATH}"
+
+    def __enter__(self) -> Listener:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "stopped" if self._thread is None else f"{len(self._clients)} connected"
+        return f"<Listener {self._host}:{self._port} {state}>"
+
+    def _run(self, started: Future[int]) -> None:
+        try:
+            anyio.run(self._main, started, backend=self._backend)
+        except BaseException as exc:
+            if started.done():
+                raise
+            started.set_exception(exc)
+
+    async def _main(self, started: Future[int]) -> None:
+        listener = await anyio.create_tcp_listener(local_host=self._host, local_port=self._port)
+        async with listener, anyio.from_thread.BlockingPortal() as portal, anyio.create_task_group() as clients:
+            self._portal, self._stopping = portal, anyio.Event()
+            clients.start_soon(listener.serve, self._serve, clients)
+            started.set_result(listener.extra(anyio.abc.SocketAttribute.local_port))
+            await self._stopping.wait()
+            for client in self._clients:
+                client.leave(1001, "server stops")
+            with anyio.move_on_after(STOP_DEADLINE):
+                while self._clients:
+                    await next(iter(self._clients)).ended.wait()
+            clients.cancel_scope.cancel()
+
+    async def _serve(self, stream: anyio.abc.SocketStream) -> None:
+        client = _Client(stream, self._strict_origin)
+        self._clients.add(client)
+        try:
+            if self._stopping is not None and not self._stopping.is_set():
+                await client.run(self._make_connection, self._on_http)
+        except _GONE:
+            logger.debug("= a client went away during the handshake")
+        except Exception:
+            # A fault in one connection's code must not take the other clients down with it.
+            logger.exception("! a connection failed")
+        finally:
+            self._clients.discard(client)
+            client.ended.set()
+            await anyio.aclose_forcefully(stream)
+
+
+class _Client:
+    """One socket: its handshake, then a task that reads and a task that writes and fires deadlines.
+
+    The reader never writes, so that a client which sends a lot before it reads cannot block both sides.
+    """
+
+    def __init__(self, stream: anyio.abc.SocketStream, strict_origin: bool) -> None:
+        self.ended = anyio.Event()
+        self._stream = stream
+        self._websocket = _WebSocket(strict_origin)
+        self._writing = anyio.Lock()
+        self._woken = anyio.Event()
+        self._greeting = anyio.CancelScope()
+        self._goodbye: tuple[int, str] | None = None
+        self._early: list[Any] = []
+        self._fragments: list[bytes] = []
+
+    async def run(self, make_connection: MakeConnection, on_http: OnHttp | None) -> None:
+        upgraded = False
+        with self._greeting:
+            with anyio.move_on_after(HANDSHAKE_DEADLINE):
+                upgraded = await self._greet(on_http)
+                if not upgraded:
+                    await self._linger(GOODBYE_DEADLINE)
+        if not upgraded or self._greeting.cancel_called:
+            return
+        connection, clock = make_connection()
+        connection.connected(clock.now())
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._write, connection, clock, tasks.cancel_scope)
+                await self._read(connection, clock)
+                tasks.cancel_scope.cancel()
+        except* _GONE:
+            logger.debug("= a client went away without a goodbye")
+        except* Exception:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(GOODBYE_DEADLINE), suppress(*_GONE):
+                self._websocket.fail(1011, "internal error")
+                await self._put()
+            raise
+        finally:
+            connection.disconnected(clock.now(), self._code())
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def leave(self, code: int, reason: str) -> None:
+        """Makes the client say goodbye as soon as its writer gets to it; ends a handshake at once."""
+        self._goodbye = self._goodbye or (code, reason)
+        self._greeting.cancel()
+        self._woken.set()
+
+    async def _greet(self, on_http: OnHttp | None) -> bool:
+        while True:
+            try:
+                self._websocket.receive_data(await self._stream.receive(_CHUNK))
+            except anyio.EndOfStream:
+                return False
+            events = self._websocket.events_received()
+            if events:
+                request, *self._early = events
+                assert isinstance(request, Request)
+                response = self._answer(request, on_http)
+                self._websocket.send_response(response)
+            await self._put()
+            if events or self._websocket.eof_sent:
+                return self._websocket.state is OPEN
+
+    def _answer(self, request: Request, on_http: OnHttp | None) -> Response:
+        if any(value.lower().strip() == "websocket" for value in request.headers.get_all("Upgrade")):
+            response = self._websocket.accept(request)
+            response.headers["Server"] = "tv"
+            return response
+        path = urlsplit(request.path).path
+        own = on_http(request.path) if on_http else None
+        if own is not None:
+            status, content_type, body = own
+            response = self._websocket.reject(HTTPStatus(status), body)
+            del response.headers["Content-Type"]
+            response.headers["Content-Type"] = content_type
+            return response
+        if path == "/ping":
+            return self._websocket.reject(HTTPStatus.OK, "pong\n")
+        if path == SOCKET_PATH:
+            response = self._websocket.reject(HTTPStatus.UPGRADE_REQUIRED, "here is a WebSocket, and only that\n")
+            response.headers["Upgrade"] = "websocket"
+            return response
+        return self._websocket.reject(HTTPStatus.NOT_FOUND, f"nothing here; the WebSocket is at {SOCKET_PATH}\n")
+
+    def _code(self) -> int:
+        """The close code of whoever closed first; 1006 when the client vanished."""
+        if self._goodbye is not None:
+            return self._goodbye[0]
+        close = self._websocket.close_sent if self._websocket.parser_exc else self._websocket.close_rcvd
+        return 1006 if close is None else int(close.code)
+
+    async def _read(self, connection: ListenedConnection, clock: Clock) -> None:
+        """Until the client is gone."""
+        events, self._early = self._early, []
+        while True:
+            for event in events:
+                if isinstance(event, Frame) and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                    self._take(event, connection, clock)
+            self._woken.set()
+            if self._websocket.eof_sent:
+                break
+            try:
+                self._websocket.receive_data(await self._stream.receive(_CHUNK))
+            except anyio.EndOfStream:
+                self._websocket.receive_eof()
+                break
+            events = self._websocket.events_received()
+        with anyio.move_on_after(GOODBYE_DEADLINE), suppress(*_GONE):
+            await self._put()
+        await self._linger(GOODBYE_DEADLINE)
+
+    def _take(self, frame: Frame, connection: ListenedConnection, clock: Clock) -> None:
+        self._fragments.append(bytes(frame.data))
+        if not frame.fin:
+            return
+        data, self._fragments = b"".join(self._fragments), []
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as exc:
+            if not self._websocket.eof_sent:
+                self._websocket.fail(1007, f"message is not UTF-8 at byte {exc.start}")
+                self._goodbye = self._goodbye or (1007, "")
+            return
+        if connection.closing is None and self._goodbye is None:
+            connection.receive(text, clock.now())
+
+    async def _write(self, connection: ListenedConnection, clock: Clock, client: anyio.CancelScope) -> None:
+        try:
+            goodbye = await self._serve(connection, clock)
+            self._goodbye = goodbye
+            await self._say_goodbye(*goodbye)
+            client.cancel()
+        except _GONE:
+            # The reader is left to find out how the client went: its goodbye may lie unread in the socket.
+            logger.debug("= a client takes nothing any more")
+
+    async def _serve(self, connection: ListenedConnection, clock: Clock) -> tuple[int, str]:
+        """Sends what there is to send and fires deadlines, until the server wants to close; returns code and reason."""
+        virtual = isinstance(clock, VirtualClock)
+        factor = getattr(clock, "factor", 1.0)
+        while True:
+            self._woken = anyio.Event()
+            for message in connection.messages_to_send():
+                if self._websocket.state is OPEN:
+                    self._websocket.send_text(message.encode())
+            goodbye = self._goodbye or connection.closing
+            if goodbye is not None:
+                return goodbye
+            await self._put()
+            if virtual:
+                # Virtual time runs as fast as the client reads, but its commands must get their turn.
+                await anyio.lowlevel.checkpoint()
+            deadline = connection.next_deadline()
+            if virtual and deadline is not None and connection.active:
+                clock.advance_to(deadline)  # type: ignore[attr-defined]
+            now = clock.now()
+            if deadline is None or (virtual and deadline > now):
+                await self._woken.wait()
+            elif deadline > now:
+                with anyio.move_on_after((deadline - now) / factor):
+                    await self._woken.wait()
+            else:
+                connection.handle_deadline(now)
+
+    async def _say_goodbye(self, code: int, reason: str) -> None:
+        if code == 1006:
+            await self._put()
+            # With no time to linger, closing the socket resets the connection.
+            raw = self._stream.extra(anyio.abc.SocketAttribute.raw_socket)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return
+        if self._websocket.state is OPEN:
+            try:
+                self._websocket.send_close(code, reason)
+            except WebSocketProtocolError:
+                self._websocket.send_close(1011, f"no close code: {code}")
+        await self._put()
+        # The reader ends the connection when the client has answered, however long it takes to read what came before.
+        await anyio.sleep_forever()
+
+    async def _put(self) -> None:
+        async with self._writing:
+            pieces = self._websocket.data_to_send()
+            data = b"".join(pieces)
+            if data:
+                await self._stream.send(data)
+            if b"" in pieces:
+                await self._stream.send_eof()
+
+    async def _linger(self, seconds: float) -> None:
+        """Reads until the client has closed too: to close a socket with unread data is to reset it."""
+        with anyio.move_on_after(seconds), suppress(anyio.EndOfStream, *_GONE):
+            while True:
+                await self._stream.receive(_CHUNK)
+
+
+class _WebSocket(ServerProtocol):
+    """Lenient about `Origin`: some clients send two, most of those that are not browsers none."""
+
+    def __init__(self, strict_origin: bool) -> None:
+        super().__init__(max_size=MAX_MESSAGE, logger=logger)
+        self._strict_origin = strict_origin
+        self.debug = False  # it would log headers, and so the client's cookie
+
+    def process_origin(self, headers: Headers) -> Origin | None:
+        origins = headers.get_all("Origin")
+        if self._strict_origin and not (len(origins) == 1 and _is_tradingview(origins[0])):
+            raise InvalidOrigin(", ".join(origins) or None)
+        return Origin(origins[0]) if origins else None
+
+
+def _is_tradingview(origin: str) -> bool:
+    try:
+        host = urlsplit(origin).hostname or ""
+    except ValueError:
+        return False
+    return host == "tradingview.com" or host.endswith(".tradingview.com")

@@ -1,0 +1,152 @@
+"""What a `source=` means: a live host, a fake server, a WebSocket address, or a tape.
+
+::
+
+    live   live:host=prodata   fake   fake:seed=7,speed=max   ws://...   wss://...   session.jsonl
+
+Each kind is imported when it is used. A `Source` says how to connect, by which clock, and whether it needs a reader thread:
+sockets do, because a slow consumer must not stop the heartbeat's echo; tapes and a virtual fake do not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tvstreamer.auth import Credentials
+from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
+from tvstreamer.constants import HOSTS, SOCKET_PATH
+from tvstreamer.errors import InvalidSource, shorten
+from tvstreamer.transports.base import Connector
+
+_FAKE_OPTIONS = ("seed", "speed")
+_LIVE_OPTIONS = ("host",)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An opened source: everything a client needs to know of where its messages come from."""
+
+    kind: str
+    url: str
+    clock: Clock
+    threaded: bool
+    connector: Connector
+    seed: int | None = None
+    tape: Path | None = None
+    more: Callable[[], bool] | None = None
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+def open_source(
+    spec: object,
+    *,
+    credentials: Credentials,
+    seed: int | None = None,
+    speed: float | str | None = None,
+    clock: Clock | None = None,
+    origin: str | None = None,
+    headers: tuple[tuple[str, str], ...] = (),
+    timeout: float = 10.0,
+) -> Source:
+    """Reads a source and prepares it; nothing is connected yet. Raises `InvalidSource`, or what a tape raises."""
+    if isinstance(spec, str):
+        kind, _, rest = spec.partition(":")
+        if kind == "live":
+            options = _options(spec, rest, _LIVE_OPTIONS)
+            return _socket(_live_url(options.get("host", "data"), spec), credentials, clock, origin, headers, timeout)
+        if kind == "fake":
+            return _fake(spec, _options(spec, rest, _FAKE_OPTIONS), seed, speed)
+        if kind in ("ws", "wss"):
+            if not rest.startswith("//") or len(rest) < 3:
+                raise InvalidSource(f"source {shorten(spec)}: expected {kind}://HOST[:PORT]/PATH")
+            return _socket(spec, credentials, clock, origin, headers, timeout)
+    if isinstance(spec, str | os.PathLike):
+        return _tape(Path(spec), speed)
+    if callable(spec):
+        own_clock = clock or SystemClock()
+        return Source("connector", "", own_clock, not isinstance(own_clock, VirtualClock), spec, seed)
+    raise InvalidSource(
+        f"source {shorten(spec)}: expected 'live', 'fake', a ws:// or wss:// address, the path of a tape, or a Connector"
+    )
+
+
+def _options(spec: str, text: str, known: tuple[str, ...]) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if key not in known or not equals or not value:
+            raise InvalidSource(
+                f"source {shorten(spec)}: option {shorten(part)}: expected {' or '.join(f'{each}=...' for each in known)}"
+            )
+        options[key] = value
+    return options
+
+
+def _live_url(host: str, spec: str) -> str:
+    if host in HOSTS:
+        return f"wss://{HOSTS[host]}{SOCKET_PATH}"
+    if "." in host and "/" not in host:
+        return f"wss://{host}{SOCKET_PATH}"
+    raise InvalidSource(f"source {shorten(spec)}: host {shorten(host)}: expected one of {', '.join(HOSTS)}, or a host name")
+
+
+def _socket(
+    url: str, credentials: Credentials, clock: Clock | None, origin: str | None, headers: tuple[tuple[str, str], ...], timeout: float
+) -> Source:
+    own_clock = clock or SystemClock()
+    extra: dict[str, Any] = {} if origin is None else {"origin": origin}
+
+    def connector() -> Any:
+        from tvstreamer.transports.websocket_client import connect
+
+        return connect(url, clock=own_clock, headers=headers, cookie=credentials.cookie, timeout=timeout, **extra)
+
+    return Source("live", url, own_clock, True, connector)
+
+
+def parse_speed(value: float | str | None) -> float | None:
+    """A speed as a factor; None for as fast as possible. Raises `InvalidSource`."""
+    if value is None or value == "max":
+        return None
+    try:
+        factor = float(value)
+    except ValueError:
+        factor = -1.0
+    if not 0 < factor < float("inf"):
+        raise InvalidSource(f"speed {shorten(value)}: expected 'max' or a number above 0, for example 1 or 10")
+    return factor
+
+
+def _fake(spec: str, options: dict[str, str], seed: int | None, speed: float | str | None) -> Source:
+    from tvstreamer.server.fake import FakeServer
+
+    try:
+        chosen = int(options["seed"]) if "seed" in options else seed
+    except ValueError:
+        raise InvalidSource(f"source {shorten(spec)}: seed {options['seed']!r}: expected a whole number") from None
+    server = FakeServer(seed=chosen or 0, speed=options.get("speed", 1 if speed is None else speed))
+    threaded = not isinstance(server.clock, VirtualClock)
+    return Source("fake", "fake:", server.clock, threaded, server.connect, chosen, close=server.close)
+
+
+def _tape(path: Path, speed: float | str | None) -> Source:
+    from tvstreamer.transports.replay import ReplayConnector
+
+    if not path.exists():
+        raise InvalidSource(f"source {shorten(str(path))}: no such file, and none of live, fake, ws://, wss://")
+    factor = parse_speed(speed)
+    start = tape_start(path)
+    clock: Clock = VirtualClock(start) if factor is None else ScaledClock(factor, start=start)
+    connector = ReplayConnector(path, clock)
+    return Source("tape", str(path), clock, False, connector, connector.header.seed, path, connector.more)
+
+
+def tape_start(path: Path) -> float:
+    """When a tape begins."""
+    from tvstreamer.tape.reader import TapeReader
+
+    return TapeReader(path).header.start

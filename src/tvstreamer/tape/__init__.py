@@ -1,0 +1,1 @@
+"""Tapes: recorded sessions as JSON Lines, written while they happen and read as a stream. See docs/tape-format.md."""

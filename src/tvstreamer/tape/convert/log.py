@@ -1,0 +1,88 @@
+"""From text logs of a WebSocket client: lines `WS TX ...` (sent) and `WS RX ...` (received), one message each.
+
+Such logs carry no times. The server's own are taken where it tells them, in its hello and with some replies, and carried
+forward; the tape's header says that its times are estimated. Other lines are counted in a note and otherwise left out: the
+logs seen (2025-07-06) repeat every message in another form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import BinaryIO
+
+from tvstreamer.errors import FramingError, TapeFormatError
+from tvstreamer.protocol import codec, framing
+from tvstreamer.protocol.packets import Hello
+from tvstreamer.tape.format import Header
+from tvstreamer.tape.redact import Redactor
+from tvstreamer.tape.writer import TapeWriter
+
+_DIRECTIONS = {"WS TX ": "send", "WS RX ": "recv"}
+_LEAD = len("WS TX ")
+_TIME = re.compile(r'"t_ms":([0-9]{10,16})\}')
+
+
+def import_log(
+    lines: Iterable[str], target: str | BinaryIO, *, redactor: Redactor, tool: str, name: str = "log", overwrite: bool = False
+) -> TapeWriter:
+    """Makes a tape of a log's lines. Messages before the first known time get that time.
+
+    Raises `TapeFormatError` where no line is a message, and what `TapeWriter` raises.
+    """
+    early: list[tuple[str, str]] = []
+    writer: TapeWriter | None = None
+    at = 0.0
+    others = 0
+    for line in lines:
+        line = line.rstrip("\r\n")
+        kind = _DIRECTIONS.get(line[:_LEAD])
+        if kind is None:
+            others += bool(line)
+            continue
+        message = line[_LEAD:]
+        told = _server_time(message) if kind == "recv" else None
+        at = at if told is None else max(at, told)
+        if writer is None and told is None:
+            early.append((kind, message))
+            continue
+        if writer is None:
+            writer = _start(target, at, redactor, tool, early, overwrite)
+            early = []
+        _write(writer, kind, message, at)
+    if writer is None:
+        if not early:
+            raise TapeFormatError("no line begins with 'WS TX ' or 'WS RX '", path=name)
+        writer = _start(target, at, redactor, tool, early, overwrite)
+    with writer:
+        writer.note(1, {"imported": "log", "other_lines": others}, at)
+    return writer
+
+
+def _start(
+    target: str | BinaryIO, at: float, redactor: Redactor, tool: str, early: list[tuple[str, str]], overwrite: bool
+) -> TapeWriter:
+    writer = TapeWriter(target, Header(start=at, tool=tool, times="estimated"), redactor=redactor, overwrite=overwrite)
+    writer.opened(1, "", at)
+    for kind, message in early:
+        _write(writer, kind, message, at)
+    return writer
+
+
+def _write(writer: TapeWriter, kind: str, message: str, at: float) -> None:
+    if kind == "send":
+        writer.sent(1, message, at)
+    else:
+        writer.received(1, message, at)
+
+
+def _server_time(message: str) -> float | None:
+    """The newest time that the server tells in a message, in seconds."""
+    times = [int(digits) for digits in _TIME.findall(message)]
+    if '"timestampMs"' in message:
+        try:
+            replies = [codec.decode_reply(payload) for payload in framing.split(message)]
+        except FramingError:
+            replies = []
+        times += [reply.timestampMs for reply in replies if isinstance(reply, Hello) and reply.timestampMs]
+    return max(times) / 1000 if times else None

@@ -1,0 +1,205 @@
+"""Playing a tape to a client that has ids of its own.
+
+The player answers three questions for one connection of a tape: does this command have its like among the recorded ones,
+what comes next and when, and how does it read with the client's ids. It does no I/O and knows no clock; records and the
+index of recorded commands are handed in.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tvstreamer.errors import InvalidInterval, TapeExhausted, TapeMismatch
+from tvstreamer.intervals import Interval
+from tvstreamer.protocol import codec, framing
+from tvstreamer.protocol.aliases import Aliases
+from tvstreamer.protocol.ids import purpose
+from tvstreamer.protocol.packets import (
+    ChartDeleteSession,
+    Command,
+    CreateSeries,
+    ModifySeries,
+    QuoteAddSymbols,
+    QuoteDeleteSession,
+    QuoteRemoveSymbols,
+    RemoveSeries,
+    RequestMoreData,
+    ResolveSymbol,
+)
+from tvstreamer.symbols import plain_symbol
+from tvstreamer.tape.format import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One thing that a recorded command asked for: `kind` is `series`, `symbol`, `quote` or `more`."""
+
+    kind: str
+    connection: int
+    t: int
+    symbol: str
+    interval: str
+    session: str
+    name: str
+    alias: str = ""
+
+    def __str__(self) -> str:
+        what = f"{self.symbol} {self.interval}".strip()
+        return f"{what} ({self.kind}, at {self.t / 1e9:.3f} s of connection {self.connection})"
+
+
+def index(sends: Iterable[Record]) -> list[Offer]:
+    """What the recorded client asked for, in order."""
+    offers: list[Offer] = []
+    symbols: dict[tuple[int, str, str], str] = {}
+    for record in sends:
+        for payload in record.payloads():
+            command = codec.decode_command(payload)
+            match command:
+                case ResolveSymbol(p=p):
+                    symbol = plain_symbol(p.symbol)
+                    symbols[record.c, p.session, p.alias] = symbol
+                    offers.append(Offer("symbol", record.c, record.t, symbol, "", p.session, p.alias, p.alias))
+                case CreateSeries(p=p) | ModifySeries(p=p):
+                    symbol = symbols.get((record.c, p.session, p.alias), p.alias)
+                    interval = _canonical(p.resolution)
+                    offers.append(
+                        Offer("series", record.c, record.t, symbol, interval, p.session, p.series, p.alias)
+                    )
+                case QuoteAddSymbols(session=session, names=names):
+                    for name in names:
+                        offers.append(Offer("quote", record.c, record.t, plain_symbol(name), "", session, name))
+                case _:
+                    pass
+    return offers
+
+
+def _canonical(resolution: str) -> str:
+    try:
+        return str(Interval.parse(resolution))
+    except InvalidInterval:
+        return resolution
+
+
+class Playback:
+    """One connection of a tape, matched to what a live client asks for."""
+
+    def __init__(self, connection: int, records: Iterator[Record], offers: Sequence[Offer]) -> None:
+        self.connection = connection
+        self._records = records
+        self._offers = [offer for offer in offers if offer.connection == connection]
+        self._taken: set[int] = set()
+        self.position = -1
+        """Offset in ns up to which the tape has been played; -1 before its first record."""
+        self._next: Record | None = None
+        self._ended = False
+        self._aliases = Aliases()
+        self._symbols: dict[tuple[str, str], str] = {}
+
+    def __repr__(self) -> str:
+        return f"<Playback of connection {self.connection}, {len(self._taken)} of {len(self._offers)} offers taken>"
+
+    # --- what the live client sends -------------------------------------------------------------------------------
+
+    def sent(self, message: str) -> None:
+        """Takes note of what the live client asks for. Raises `TapeMismatch` for what the tape does not hold."""
+        for payload in framing.split(message):
+            if not framing.heartbeat(payload):
+                self.asked(codec.decode_command(payload))
+
+    def asked(self, command: object) -> None:
+        """The same for one command."""
+        match command:
+            case ResolveSymbol(p=p):
+                symbol = plain_symbol(p.symbol)
+                self._symbols[p.session, p.alias] = symbol
+                # The series that follows takes its own; only a symbol asked for alone is served by this.
+                offer = self._find("symbol", symbol, "", taken=True)
+                self._aliases.bind_symbol((offer.session, offer.name), (p.session, p.alias))
+            case CreateSeries(p=p) | ModifySeries(p=p):
+                symbol = self._symbols.get((p.session, p.alias), p.alias)
+                offer = self._find("series", symbol, _canonical(p.resolution))
+                self._aliases.bind_series((offer.session, offer.name), (p.session, p.series, p.turnaround))
+                self._aliases.bind_symbol((offer.session, offer.alias), (p.session, p.alias))
+            case QuoteAddSymbols(session=session, names=names):
+                for name in names:
+                    offer = self._find("quote", plain_symbol(name), "", purpose=purpose(session))
+                    self._aliases.bind_quote((offer.session, offer.name), (session, name))
+            case RemoveSeries(p=p):
+                self._aliases.forget_series(p.session, p.series)
+            case ChartDeleteSession(p=p):
+                self._aliases.forget_series(p.session)
+            case QuoteRemoveSymbols(session=session, names=names):
+                for name in names:
+                    self._aliases.forget_quote(session, name)
+            case QuoteDeleteSession(p=p):
+                self._aliases.forget_quote(p.session)
+            case RequestMoreData():
+                raise TapeMismatch("request_more_data: a tape holds no more bars than were recorded")
+            case Command():
+                pass  # Sessions, locale, token, fields: nothing is answered to these.
+            case _:
+                method = getattr(command, "method", "") or repr(command)
+                raise TapeMismatch(f"{method}: a tape cannot answer this command")
+
+    def follows(self, session: str, name: str) -> bool:
+        """Whether the live client follows this symbol's quotes by now."""
+        return self._aliases.has_quote(session, name)
+
+    def _find(self, kind: str, symbol: str, interval: str, *, purpose: str = "", taken: bool = False) -> Offer:
+        """The recorded request that stands for a live one: not yet played, not yet taken, alike in purpose if one is."""
+        fitting = [
+            (number, offer)
+            for number, offer in enumerate(self._offers)
+            if (offer.kind, offer.symbol, offer.interval) == (kind, symbol, interval)
+        ]
+        ahead = [pair for pair in fitting if pair[1].t > self.position]
+        free = [pair for pair in ahead if pair[0] not in self._taken] or ahead
+        alike = [pair for pair in free if _purpose(pair[1].session) == purpose] or free
+        if alike:
+            number, offer = alike[0]
+            if not taken:
+                self._taken.add(number)
+            return offer
+        what = f"{symbol} {interval}".strip()
+        if fitting:
+            raise TapeMismatch(f"{what} was asked for too late: the tape has been played past it", nearest=str(fitting[-1][1]))
+        raise TapeMismatch(f"{what} is not on the tape (connection {self.connection})", nearest=self._nearest(what, kind))
+
+    def _nearest(self, what: str, kind: str) -> str:
+        same_kind = [offer for offer in self._offers if offer.kind == kind] or self._offers
+        named = {f"{offer.symbol} {offer.interval}".strip(): offer for offer in same_kind}
+        close = difflib.get_close_matches(what, list(named), n=1, cutoff=0.0)
+        return str(named[close[0]]) if close else ""
+
+    # --- what comes next ------------------------------------------------------------------------------------------
+
+    def peek(self) -> Record | None:
+        """The next record that concerns the client: `recv`, or the `close` that ends it; None at the end."""
+        while self._next is None and not self._ended:
+            record = next(self._records, None)
+            if record is None:
+                self._ended = True
+            elif record.k in ("recv", "close"):
+                self._next = record
+            else:
+                self.position = record.t
+        return self._next
+
+    def take(self) -> str | None:
+        """The message of the record that `peek` showed, with the client's ids; None where nothing of it is his."""
+        record = self._next
+        if record is None:
+            raise TapeExhausted("the connection's records are used up")
+        self._next = None
+        self.position = record.t
+        if record.raw is not None and record.p is None:
+            return record.raw
+        payloads = record.payloads()
+        rewritten = [text for payload in payloads for text in self._aliases.rewrite(payload)]
+        return framing.join(rewritten) if rewritten or not payloads else None
+
+
+_purpose = purpose

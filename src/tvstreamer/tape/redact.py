@@ -1,0 +1,126 @@
+"""Secrets out, before bytes reach the disk.
+
+What is secret is known by the protocol's schema: the parameter of `set_auth_token`, the `via` address of the hello, cookies
+and authorization headers, user and layout ids and tokens in URLs, anything that looks like a JSON web token, and each value
+that the recorder itself was given. A pseudonym takes its place, keyed per tape, so that equal secrets stay equal within one
+tape and cannot be compared across two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets as system_random
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from tvstreamer.constants import ANONYMOUS_TOKEN
+from tvstreamer.errors import FramingError
+from tvstreamer.protocol import framing
+
+if TYPE_CHECKING:
+    from random import Random
+
+SCRUBBED = ["token", "cookie", "via", "user_id"]
+"""What a tape's header lists as scrubbed."""
+
+_MARK = "redacted-"
+_PSEUDONYM = re.compile(r"redacted-[0-9a-f]{16}")
+_AUTH = re.compile(r'(\{\s*"m"\s*:\s*"set_auth_token"\s*,\s*"p"\s*:\s*\[\s*")((?:[^"\\]|\\.)*)(")')
+_VIA = re.compile(r'("via"\s*:\s*")((?:[^"\\]|\\.)*)(")')
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
+_LAYOUT = re.compile(r"((?:chart%2F|chart/)(?!redacted-))([A-Za-z0-9]{4,})", re.IGNORECASE)
+_QUERY = re.compile(
+    r"([?&](?:[a-z_]*token|auth_token|jwt|session[a-z_]*|user_?id|user|id|api_?key|password)=)([^&#\s\"]+)", re.IGNORECASE
+)
+_USERINFO = re.compile(r"(://)([^/@\s\"]+)(@)")
+_SECRET_HEADERS = {"cookie", "set-cookie", "authorization", "proxy-authorization", "x-csrftoken"}
+_SHORTEST = 4
+
+
+def new_key(rng: Random | None = None) -> bytes:
+    """The key of one tape's pseudonyms: random, or drawn from `rng` where two runs have to give the same tape."""
+    return system_random.token_bytes(32) if rng is None else rng.randbytes(32)
+
+
+class Redactor:
+    """Takes secrets out of messages, URLs and notes. Its repr tells none. Applying it twice changes nothing."""
+
+    def __init__(self, *, key: bytes, secrets: Iterable[str] = ()) -> None:
+        self._key = key
+        # A value may stand in JSON as its escapes; the longest first, as one may be part of another.
+        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in (secret, json.dumps(secret)[1:-1])}
+        self._secrets = sorted(forms - {ANONYMOUS_TOKEN}, key=lambda form: (-len(form), form))
+
+    def __repr__(self) -> str:
+        return f"<Redactor of {len(self._secrets)} given secrets>"
+
+    def pseudonym(self, secret: str) -> str:
+        """What stands for this secret on this tape."""
+        if _PSEUDONYM.fullmatch(secret):
+            return secret
+        return _MARK + hashlib.blake2b(secret.encode("utf-8", "surrogatepass"), key=self._key, digest_size=8).hexdigest()
+
+    def message(self, text: str) -> str:
+        """A message without secrets, its length headers right again."""
+        clean = self._clean(text)
+        if clean == text:
+            return text
+        try:
+            payloads = framing.split(text)
+        except FramingError:
+            return clean
+        return framing.join([self._clean(payload) for payload in payloads])
+
+    def received(self, text: str) -> str:
+        """`message`, for what a server sent: only its hello is looked at closely, the bulk for given secrets and tokens."""
+        if self._secrets or '"session_id"' in text or "eyJ" in text or "set_auth_token" in text:
+            return self.message(text)
+        return text
+
+    def _clean(self, text: str) -> str:
+        if "set_auth_token" in text:
+            text = _AUTH.sub(self._token, text)
+        if '"via"' in text and '"session_id"' in text:
+            text = _VIA.sub(self._middle, text)
+        if "eyJ" in text:
+            text = _JWT.sub(self._whole, text)
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, self.pseudonym(secret))
+        return text
+
+    def url(self, url: str) -> str:
+        """An address without user, tokens, and user and layout ids."""
+        url = _USERINFO.sub(self._middle, url)
+        url = _QUERY.sub(self._tail, url)
+        return self._clean(_LAYOUT.sub(self._tail, url))
+
+    def note(self, value: Any) -> Any:
+        """Any JSON value without secrets in its strings; headers that carry them are emptied by name."""
+        if isinstance(value, dict):
+            return {self.note(key): self._field(key, each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.note(each) for each in value]
+        return self.url(value) if isinstance(value, str) else value
+
+    def _field(self, key: Any, value: Any) -> Any:
+        if isinstance(key, str) and key.lower() in _SECRET_HEADERS and isinstance(value, str):
+            return self.pseudonym(value)
+        return self.note(value)
+
+    def _token(self, match: re.Match[str]) -> str:
+        token = match.group(2)
+        if token == ANONYMOUS_TOKEN or token.startswith("widget_user_token"):
+            return match.group()
+        return self._middle(match)
+
+    def _middle(self, match: re.Match[str]) -> str:
+        return match.group(1) + self.pseudonym(match.group(2)) + match.group(3)
+
+    def _tail(self, match: re.Match[str]) -> str:
+        return match.group(1) + self.pseudonym(match.group(2))
+
+    def _whole(self, match: re.Match[str]) -> str:
+        return self.pseudonym(match.group())

@@ -1,0 +1,204 @@
+"""Writing a tape while things happen: append-only, redacted, flushed at short intervals.
+
+A recorder that cannot write says so and stops: the first failure raises `TapeWriteError`, and so does every call after it.
+What was flushed before stays readable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from tvstreamer.errors import TapeWriteError
+from tvstreamer.tape.format import Header, Record, encode_line, encode_message, moment, offset
+from tvstreamer.tape.redact import SCRUBBED, Redactor
+
+_BUFFER = 64 * 1024
+
+
+class TapeWriter:
+    """Writes one tape. Safe to use from several threads: a lock keeps records whole and in one order.
+
+    `target` is a path or a binary file. An existing file is refused unless `overwrite`. The methods for messages return
+    the moment as a reader will see it, which is what the run itself should go on with. Stamps never go back: one that
+    would is written as the one before it.
+    """
+
+    def __init__(
+        self,
+        target: str | os.PathLike[str] | BinaryIO,
+        header: Header,
+        *,
+        redactor: Redactor,
+        overwrite: bool = False,
+        flush_every: int = 100,
+        flush_seconds: float = 0.2,
+    ) -> None:
+        self.path = str(target) if isinstance(target, str | os.PathLike) else getattr(target, "name", "tape")
+        self._redactor = redactor
+        self._header = msgspec.structs.replace(
+            header,
+            url=redactor.url(header.url),
+            scrubbed=header.scrubbed or SCRUBBED,
+            subscriptions=redactor.note(header.subscriptions),
+        )
+        self._lock = threading.RLock()
+        self._last = 0
+        self._failure: TapeWriteError | None = None
+        self._finished = False
+        self._sha = hashlib.sha256()
+        self._every = flush_every
+        self._flush_ns = round(flush_seconds * 1e9)
+        self._unflushed = 0
+        self._flushed_at = 0
+        self.records = 0
+        self.messages = 0
+        self.bytes = 0
+        self._file = self._open(target, overwrite)
+        self._write(encode_line(msgspec.to_builtins(self._header)))
+        self.flush()
+
+    def __repr__(self) -> str:
+        state = "failed" if self._failure else "finished" if self._finished else "open"
+        return f"<TapeWriter {self.path!r} {state}, {self.records} records, {self.bytes} bytes>"
+
+    @property
+    def start(self) -> float:
+        return self._header.start
+
+    def _open(self, target: str | os.PathLike[str] | BinaryIO, overwrite: bool) -> BinaryIO:
+        if not isinstance(target, str | os.PathLike):
+            return target
+        try:
+            return Path(target).open("wb" if overwrite else "xb", buffering=_BUFFER)
+        except FileExistsError:
+            raise TapeWriteError(f"{self.path}: the file exists already; expected a new name, or leave to overwrite") from None
+        except OSError as error:
+            raise TapeWriteError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    # --- records --------------------------------------------------------------------------------------------------
+
+    def opened(self, connection: int, url: str, at: float) -> float:
+        """A connection began."""
+        return self._record(connection, "open", at, {"url": self._redactor.url(url)})
+
+    def received(self, connection: int, text: str, at: float) -> float:
+        """A message came."""
+        return self._message(connection, "recv", self._redactor.received(text), at)
+
+    def sent(self, connection: int, text: str, at: float) -> float:
+        """A message is about to go out."""
+        return self._message(connection, "send", self._redactor.message(text), at)
+
+    def closed(self, connection: int, code: int, reason: str, by: str, at: float) -> float:
+        """A connection ended; `by` is `client` or `server`."""
+        fields = {"code": code, "reason": self._redactor.message(reason), "by": by}
+        stamp = self._record(connection, "close", at, fields)
+        self.flush()
+        return stamp
+
+    def note(self, connection: int, note: dict[str, Any], at: float) -> float:
+        """Anything else that is worth keeping."""
+        return self._record(connection, "note", at, {"note": self._redactor.note(note)})
+
+    def copy(self, record: Record) -> None:
+        """A record of another tape, at the same offset; what is on a tape has no secrets any more."""
+        at = moment(self.start, record.t)
+        if record.k in ("recv", "send"):
+            self._message(record.c, record.k, record.text(), at)
+        elif record.k == "open":
+            self.opened(record.c, record.url, at)
+        elif record.k == "close":
+            self.closed(record.c, record.code, record.reason, record.by, at)
+        else:
+            value = record.note if record.k == "note" else record.http
+            self._record(record.c, record.k, at, {record.k: value})
+
+    def _message(self, connection: int, kind: str, text: str, at: float) -> float:
+        with self._lock:
+            t = self._stamp(at)
+            self._write(encode_message(t, connection, kind, text))
+            self.records += 1
+            self.messages += 1
+            self._flush_when_due(t)
+            return moment(self._header.start, t)
+
+    def _record(self, connection: int, kind: str, at: float, fields: dict[str, Any]) -> float:
+        with self._lock:
+            t = self._stamp(at)
+            self._write(encode_line({"t": t, "c": connection, "k": kind, **fields}))
+            self.records += 1
+            self._flush_when_due(t)
+            return moment(self._header.start, t)
+
+    def _stamp(self, at: float) -> int:
+        t = self._last = max(self._last, offset(self._header.start, at))
+        return t
+
+    # --- bytes ----------------------------------------------------------------------------------------------------
+
+    def _write(self, line: bytes) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._finished:
+            raise TapeWriteError(f"{self.path}: the recording is finished")
+        line += b"\n"
+        try:
+            self._file.write(line)
+        except (OSError, ValueError) as error:
+            self._fail(error)
+        self._sha.update(line)
+        self.bytes += len(line)
+        self._unflushed += 1
+
+    def _flush_when_due(self, t: int) -> None:
+        if self._unflushed >= self._every or t - self._flushed_at >= self._flush_ns:
+            self.flush()
+            self._flushed_at = t
+
+    def flush(self) -> None:
+        """Hands what was written to the operating system. Call it when the source pauses."""
+        with self._lock:
+            if self._failure is None and self._unflushed and not self._finished:
+                try:
+                    self._file.flush()
+                except (OSError, ValueError) as error:
+                    self._fail(error)
+                self._unflushed = 0
+
+    def _fail(self, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or str(error)
+        self._failure = TapeWriteError(
+            f"{self.path}: the recording stopped after {self.records} records: {reason}"
+        )
+        raise self._failure from error
+
+    def finish(self) -> None:
+        """Writes the footer and closes the file. Safe to repeat; a failed recording is left as it is."""
+        with self._lock:
+            if self._finished:
+                return
+            try:
+                if self._failure is None:
+                    footer = {"k": "end", "records": self.records, "sha256": self._sha.hexdigest()}
+                    self._write(encode_line(footer))
+                    self.flush()
+            finally:
+                self._finished = True
+                try:
+                    self._file.close()
+                except OSError as error:
+                    # Closing flushes once more what could not be written; that has been reported, or is now.
+                    if self._failure is None:
+                        self._fail(error)
+
+    def __enter__(self) -> TapeWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finish()

@@ -1,0 +1,109 @@
+"""A tee: a transport that writes down what passes through it.
+
+What is sent is written before it goes out, and what came before it is handed on. Where the tape cannot be written, the
+connection is closed and `TapeWriteError` raised: nothing passes unrecorded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable
+
+from tvstreamer.errors import TapeWriteError, TransportClosed, TransportTimeout
+from tvstreamer.tape.writer import TapeWriter
+from tvstreamer.transports.base import Connector, Received, Transport, TransportInfo
+
+
+class RecordingTransport:
+    """Records one connection. Stamps that it hands out are those on the tape.
+
+    `now` stamps what is sent; `reached` the end that this side makes, as the moment up to which everything has been handled.
+    """
+
+    def __init__(
+        self,
+        inner: Transport,
+        writer: TapeWriter,
+        connection: int,
+        *,
+        now: Callable[[], float],
+        reached: Callable[[], float] | None = None,
+    ) -> None:
+        self._inner = inner
+        self._writer = writer
+        self._connection = connection
+        self._now = now
+        self._reached = reached or now
+        self._lock = threading.Lock()
+        self._ended = False
+        opened_at = writer.opened(connection, inner.info.url, inner.info.opened_at)
+        self._info = dataclasses.replace(inner.info, opened_at=opened_at)
+
+    def __repr__(self) -> str:
+        return f"<RecordingTransport of {self._inner!r}>"
+
+    @property
+    def info(self) -> TransportInfo:
+        return self._info
+
+    def send(self, message: str) -> None:
+        if not self._ended:
+            self._guard(lambda: self._writer.sent(self._connection, message, self._now()))
+        self._inner.send(message)
+
+    def recv(self, timeout: float | None = None) -> Received:
+        try:
+            text, at = self._inner.recv(timeout)
+        except TransportTimeout:
+            # The source pauses, so what is buffered may as well be safe.
+            self._guard(self._writer.flush)
+            raise
+        except TransportClosed as closed:
+            raise self._closed(closed) from closed
+        stamp = self._guard(lambda: self._writer.received(self._connection, text, at))
+        assert stamp is not None
+        return Received(text, stamp)
+
+    def _closed(self, closed: TransportClosed) -> TransportClosed:
+        by = "client" if closed.by_this_side else "server"
+        at = self._end(closed.code, closed.reason, by, self._now() if closed.at is None else closed.at)
+        return TransportClosed(closed.code, closed.reason, at=at, by_this_side=closed.by_this_side)
+
+    def _end(self, code: int, reason: str, by: str, at: float) -> float:
+        """Writes the end of the connection, once, whoever sees it first."""
+        with self._lock:
+            if self._ended:
+                return at
+            self._ended = True
+        return self._guard(lambda: self._writer.closed(self._connection, code, reason, by, at)) or at
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        try:
+            self._end(code, reason, "client", self._reached())
+        finally:
+            self._inner.close(code, reason)
+
+    def _guard(self, write: Callable[[], float | None]) -> float | None:
+        try:
+            return write()
+        except TapeWriteError:
+            self._inner.close(1001, "recording failed")
+            raise
+
+
+def recording(
+    connector: Connector, writer: TapeWriter, *, now: Callable[[], float], reached: Callable[[], float] | None = None
+) -> Connector:
+    """A connector whose connections are all recorded on one tape, numbered from 1."""
+    numbers = iter(range(1, 1 << 31))
+
+    def connect() -> Transport:
+        inner = connector()
+        try:
+            return RecordingTransport(inner, writer, next(numbers), now=now, reached=reached)
+        except BaseException:
+            inner.close()
+            raise
+
+    return connect

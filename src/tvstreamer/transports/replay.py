@@ -1,0 +1,115 @@
+"""A tape as a transport: what was received comes again, at its own times, with the ids of whoever listens now.
+
+The clock decides the pace: a `VirtualClock` jumps from record to record, a `ScaledClock` started at the tape's beginning
+plays in real time or N times as fast. Either way the stamps handed out are the recorded ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from tvstreamer.clock import Clock
+from tvstreamer.errors import TapeExhausted, TransportClosed, TransportTimeout
+from tvstreamer.tape.format import Header, Record, moment
+from tvstreamer.tape.player import Playback, index
+from tvstreamer.tape.reader import TapeReader, scan_sends
+from tvstreamer.transports.base import OneReader, Received, TransportInfo
+
+class ReplayTransport:
+    """One connection of a tape, matched to what is sent. Raises `TapeMismatch` from `send` for what is not on it."""
+
+    def __init__(self, playback: Playback, header: Header, opened: Record, clock: Clock, name: str) -> None:
+        self._playback = playback
+        self._header = header
+        self._clock = clock
+        self._closed = threading.Event()
+        self._ending: TransportClosed | None = None
+        self._reader = OneReader()
+        self._lock = threading.Lock()
+        self.info = TransportInfo("replay", opened.url or header.url or name, moment(header.start, opened.t))
+
+    def __repr__(self) -> str:
+        return f"<ReplayTransport {self.info.url!r}, {'closed' if self._closed.is_set() else 'open'}>"
+
+    def send(self, message: str) -> None:
+        if self._closed.is_set() or self._ending is not None:
+            raise self._ending or TransportClosed(1000, "closed by this side", by_this_side=True)
+        with self._lock:
+            self._playback.sent(message)
+
+    def recv(self, timeout: float | None = None) -> Received:
+        with self._reader.reading():
+            limit = None if timeout is None else self._clock.now() + timeout
+            while True:
+                if self._closed.is_set():
+                    raise TransportClosed(1000, "closed by this side", by_this_side=True)
+                if self._ending is not None:
+                    raise self._ending
+                received = self._next(limit)
+                if received is not None:
+                    return received
+
+    def _next(self, limit: float | None) -> Received | None:
+        with self._lock:
+            record = self._playback.peek()
+        if record is None:
+            self._ending = TransportClosed(1000, "end of tape", by_this_side=True)
+            return None
+        due = moment(self._header.start, record.t)
+        if limit is not None and due > limit:
+            self._clock.wait(self._closed, limit - self._clock.now())
+            raise TransportTimeout(f"nothing on the tape before {limit:.3f}")
+        if due > self._clock.now() and self._clock.wait(self._closed, due - self._clock.now()):
+            return None
+        if record.k == "close":
+            self._ending = TransportClosed(record.code, record.reason, at=due, by_this_side=record.by == "client")
+            return None
+        with self._lock:
+            text = self._playback.take()
+        return None if text is None else Received(text, due)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        self._closed.set()
+
+
+class ReplayConnector:
+    """Hands out the connections of a tape one by one; raises `TapeExhausted` when there are no more."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._clock = clock
+        self._path = path
+        self._reader = TapeReader(path)
+        self.header = self._reader.header
+        self._offers = index(scan_sends(path))
+        self._records = iter(self._reader)
+        self._opened: Record | None = None
+
+    def __repr__(self) -> str:
+        return f"<ReplayConnector {str(self._path)!r}>"
+
+    def more(self) -> bool:
+        """Whether the tape holds a further connection. What is left of the present one is passed over."""
+        while self._opened is None:
+            record = next(self._records, None)
+            if record is None:
+                return False
+            if record.k == "open":
+                self._opened = record
+        return True
+
+    def __call__(self) -> ReplayTransport:
+        if not self.more():
+            raise TapeExhausted(f"{self._path}: the tape holds no further connection")
+        opened, self._opened = self._opened, None
+        assert opened is not None
+        playback = Playback(opened.c, self._of_one_connection(), self._offers)
+        return ReplayTransport(playback, self.header, opened, self._clock, self._path.name)
+
+    def _of_one_connection(self) -> Iterator[Record]:
+        for record in self._records:
+            if record.k == "open":
+                self._opened = record
+                return
+            yield record

@@ -1,0 +1,467 @@
+"""`TvWSClient`: one connection, its subscriptions, and the stream of events, whatever the source.
+
+Tapes and a virtual fake run inline in the caller's thread, so that nothing depends on scheduling. Sockets get one reader
+thread, because a slow consumer must not stop the heartbeat's echo; it hands events over in batches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, overload
+
+from tvstreamer import __version__
+from tvstreamer.auth import Credentials
+from tvstreamer.clock import Clock
+from tvstreamer.constants import QUOTE_FIELDS
+from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout
+from tvstreamer.events import Bar, Event
+from tvstreamer.intervals import Interval
+from tvstreamer.protocol.client import ClientProtocol, ClientStatistics, HistoryRequest, Settings
+from tvstreamer.protocol.subscription import Subscription
+from tvstreamer.protocol.subscription import subscriptions as _read_subscriptions
+from tvstreamer.pump import LONGEST, EndOfStream, Pump, TapePump, Turning
+from tvstreamer.sources import Source, open_source
+from tvstreamer.symbols import parse_symbol
+
+logger = logging.getLogger(__name__)
+_JOIN = 5.0
+
+
+class HistoryResult(Sequence[Bar]):
+    """Bars, oldest first. `complete` tells whether they are as many as asked for, or all there are; `limit` what cut them."""
+
+    def __init__(self, bars: Sequence[Bar], *, complete: bool, limit: str | None = None) -> None:
+        self._bars = tuple(bars)
+        self.complete = complete
+        self.limit = limit
+
+    @overload
+    def __getitem__(self, index: int) -> Bar: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Bar]: ...
+    def __getitem__(self, index: int | slice) -> Bar | Sequence[Bar]:
+        return self._bars[index]
+
+    def __len__(self) -> int:
+        return len(self._bars)
+
+    def __repr__(self) -> str:
+        return f"<HistoryResult of {len(self)} bars, complete={self.complete}, limit={self.limit}>"
+
+
+class TvWSClient:
+    """Streams the bars and quotes of subscriptions from a source.
+
+    `subscriptions` is one of, or an iterable of, `Subscription`, `"EX:SYM"`, `("EX:SYM", "1")`. `source` is `live`,
+    `live:host=prodata`, `fake:seed=7,speed=max`, a `ws://` address, the path of a tape, or any `Connector`. A tape without
+    subscriptions is played whole, as it was recorded.
+
+    `token` and `cookie` fall back on the environment (`TVSTREAMER_TOKEN`, `TVSTREAMER_SESSIONID`,
+    `TVSTREAMER_SESSIONID_SIGN`). `record` is the path of a tape to write; `overwrite` allows it to replace one. `speed`
+    paces a tape or a fake: a factor, or `"max"`. With a `seed` everything random derives from it. `backlog` is how many
+    events may wait for a slow consumer before it gets `MailboxFull`. `begin` and `end` are seconds from a tape's start.
+
+    `connect`, `subscribe`, `unsubscribe`, `get_history`, `statistics` and `close` may be called from any thread; one thread
+    at a time reads the stream.
+    """
+
+    def __init__(
+        self,
+        subscriptions: object = (),
+        *,
+        n_init_bars: int = 300,
+        source: object = "live",
+        token: str | None = None,
+        cookie: str | None = None,
+        auth: Credentials | None = None,
+        record: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+        speed: float | str | None = None,
+        seed: int | None = None,
+        threaded: bool | None = None,
+        clock: Clock | None = None,
+        origin: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        timeout: float = 10.0,
+        quote_fields: Sequence[str] = QUOTE_FIELDS,
+        backlog: int = 100_000,
+        begin: float = 0.0,
+        end: float | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._wanted = _read_subscriptions(subscriptions)
+        self._credentials = auth or Credentials.from_environment(environ, token=token, cookie=cookie)
+        self._settings = Settings(
+            n_init_bars=n_init_bars,
+            token=self._credentials.token,
+            quote_fields=tuple(quote_fields),
+        )
+        if backlog < 1:
+            raise InvalidPlan(f"backlog {backlog!r}: expected 1 or more")
+        self._spec = source
+        self._open: Callable[[], Source] = lambda: open_source(
+            source,
+            credentials=self._credentials,
+            seed=seed,
+            speed=speed,
+            clock=clock,
+            origin=origin,
+            headers=tuple(headers),
+            timeout=timeout,
+        )
+        self._seed = seed
+        self._record = None if record is None else Path(record)
+        self._overwrite = overwrite
+        self._threaded = threaded
+        self._backlog = backlog
+        self._window = (begin, end)
+        self._source: Source | None = None
+        self._pump: Turning | None = None
+        self._writer: Any = None
+        self._thread: threading.Thread | None = None
+        self._queue: queue.SimpleQueue[list[Event] | BaseException | None] = queue.SimpleQueue()
+        self._produced = self._consumed = 0
+        self._held: list[Event] = []
+        self._waiting: list[tuple[HistoryRequest, threading.Event]] = []
+        self._turning = threading.RLock()
+        self._closed = threading.Event()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed.is_set() else "new" if self._pump is None else "open"
+        return f"<TvWSClient {state}, source {self._source.url if self._source else self._spec!r}>"
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Opens the source and asks for what is subscribed. Does nothing when that has been done.
+
+        Raises `ConnectFailed`, `InvalidSource`, or what opening a tape raises.
+        """
+        with self._turning:
+            if self._closed.is_set():
+                raise LocalProtocolError("this client is closed; make a new one")
+            if self._pump is not None:
+                return
+            source = self._source = self._open()
+            try:
+                pump = self._make_pump(source)
+                pump.connect()
+            except BaseException:
+                self._release()
+                raise
+            self._pump = pump
+            threaded = source.threaded if self._threaded is None else self._threaded
+            if threaded:
+                self._thread = threading.Thread(target=self._read, args=(pump,), name="tvstreamer-reader", daemon=True)
+                self._thread.start()
+            logger.debug("= connected to %s", source.url)
+
+    def _make_pump(self, source: Source) -> Turning:
+        seed = source.seed if self._seed is None else self._seed
+        rng = random.Random(seed)  # noqa: S311 - ids, not secrets
+        protocol = ClientProtocol(rng=rng, settings=self._settings)
+        if self._record is not None:
+            self._writer = self._make_writer(source, seed)
+        if source.tape is not None and not self._wanted:
+            return self._make_tape_pump(source, protocol)
+        for subscription in self._wanted:
+            protocol.subscribe(subscription)
+        if self._writer is None:
+            return Pump(protocol, source.connector, source.clock, source.more)
+        from tvstreamer.transports.record import recording
+
+        # A recording ends where everything up to then has been handled, or a replay would close bars that this run did not.
+        connector = recording(source.connector, self._writer, now=source.clock.now, reached=lambda: pump.reached)
+        pump = Pump(protocol, connector, source.clock, source.more)
+        return pump
+
+    def _make_tape_pump(self, source: Source, protocol: ClientProtocol) -> TapePump:
+        from tvstreamer.tape.reader import TapeReader
+
+        assert source.tape is not None
+        reader = TapeReader(source.tape)
+        begin, end = self._window
+        return TapePump(
+            protocol,
+            reader.header,
+            iter(reader),
+            source.clock,
+            begin_ns=round(begin * 1e9),
+            end_ns=None if end is None else round(end * 1e9),
+            copy=None if self._writer is None else self._writer.copy,
+        )
+
+    def _make_writer(self, source: Source, seed: int | None) -> Any:
+        from tvstreamer.tape.format import Header
+        from tvstreamer.tape.redact import Redactor, new_key
+        from tvstreamer.tape.writer import TapeWriter
+
+        redactor = Redactor(
+            key=new_key(None if seed is None else random.Random(seed)),  # noqa: S311 - asked for: the same seed, the same tape
+            secrets=self._credentials.secrets(),
+        )
+        start = source.clock.now()
+        header = Header(
+            start=start,
+            tool=f"tvstreamer {__version__}",
+            url=source.url,
+            subscriptions=[subscription.describe() for subscription in self._wanted],
+            seed=seed,
+        )
+        return TapeWriter(self._record, header, redactor=redactor, overwrite=self._overwrite)
+
+    def close(self) -> None:
+        """Ends the stream and waits for its end: the connection, the reader thread, the recording. Safe to repeat."""
+        self._closed.set()
+        pump = self._pump
+        if pump is not None:
+            pump.close()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_JOIN)
+        # An inline turn in another thread comes back by itself now; the recording is finished after it.
+        if self._turning.acquire(timeout=_JOIN):
+            try:
+                self._release()
+            finally:
+                self._turning.release()
+
+    def _release(self) -> None:
+        pump, writer, source = self._pump, self._writer, self._source
+        self._writer = None
+        if pump is not None:
+            pump.close()
+            with pump.lock:
+                pump.protocol.disconnected(0.0, "closed", by_us=True)
+        for _, done in self._waiting:
+            done.set()
+        if source is not None:
+            source.close()
+        if writer is not None:
+            writer.finish()
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- the stream -----------------------------------------------------------------------------------------------
+
+    def stream(self) -> Iterator[Event]:
+        """Events as they come: `Tick`, `Bar` (those of the snapshot too), `SymbolInfo` and status events; `Quote` where
+        asked for.
+
+        Ends when a tape ends or the client is closed. A failure that nothing can be done about is raised here, after the
+        events that came before it.
+        """
+        while (events := self.poll(LONGEST)) is not None:
+            yield from events
+
+    def __iter__(self) -> Iterator[Event]:
+        return self.stream()
+
+    def poll(self, timeout: float) -> list[Event] | None:
+        """The events of one message or deadline; none when `timeout` seconds pass without; None at the end of the stream."""
+        if self._closed.is_set() and self._pump is None:
+            return None
+        self.connect()
+        if self._held:
+            held, self._held = self._held, []
+            return held
+        return self._poll_queue(timeout) if self._thread is not None else self._poll_inline(timeout)
+
+    def _poll_inline(self, timeout: float) -> list[Event] | None:
+        assert self._pump is not None
+        with self._turning:
+            try:
+                return self._pump.turn(timeout)
+            except EndOfStream:
+                self._release()
+                return None
+            except BaseException:
+                self._release()
+                raise
+
+    def _poll_queue(self, timeout: float) -> list[Event] | None:
+        try:
+            batch = self._queue.get(timeout=timeout)
+        except queue.Empty:
+            return []
+        if isinstance(batch, list):
+            self._consumed += len(batch)
+            return batch
+        self._queue.put(batch)  # Whoever asks again gets the same answer.
+        self.close()
+        if batch is None:
+            return None
+        raise batch
+
+    def _read(self, pump: Turning) -> None:
+        """The reader thread: turns until the end, and says how it ended."""
+        end: BaseException | None = None
+        try:
+            while True:
+                events = pump.turn()
+                if events:
+                    self._produced += len(events)
+                    self._queue.put(events)
+                    if self._produced - self._consumed > self._backlog:
+                        raise MailboxFull(f"more than {self._backlog} events wait for the consumer of this client")
+                if self._waiting:
+                    self._answer_waiting()
+        except EndOfStream:
+            pass
+        except BaseException as error:
+            end = error
+            pump.close()
+        finally:
+            self._queue.put(end)
+            for _, done in self._waiting:
+                done.set()
+
+    def _answer_waiting(self) -> None:
+        for request, done in self._waiting:
+            if request.done:
+                done.set()
+
+    # --- what is asked for ----------------------------------------------------------------------------------------
+
+    def subscribe(self, subscription: object) -> None:
+        """Adds a subscription, before or while streaming. Does nothing when it is there already."""
+        wanted = Subscription.of(subscription)
+        if self._pump is None:
+            if wanted not in self._wanted:
+                self._wanted.append(wanted)
+            return
+        self._not_open_loop("subscribe")
+        with self._pump.lock:
+            self._pump.protocol.subscribe(wanted)
+            self._pump.flush()
+
+    def unsubscribe(self, subscription: object) -> None:
+        """Ends a subscription. Does nothing when there is none."""
+        wanted = Subscription.of(subscription)
+        if self._pump is None:
+            if wanted in self._wanted:
+                self._wanted.remove(wanted)
+            return
+        self._not_open_loop("unsubscribe")
+        with self._pump.lock:
+            self._pump.protocol.unsubscribe(wanted)
+            self._pump.flush()
+
+    def covers(self, subscription: Subscription) -> bool:
+        """Whether what this asks for comes already: it is subscribed, or a tape is played whole."""
+        if isinstance(self._pump, TapePump) or (self._pump is None and not self._wanted and self._is_tape()):
+            return True
+        known = self._wanted if self._pump is None else self._pump.protocol.subscriptions
+        if subscription.interval is None:
+            return any(each.symbol == subscription.symbol and each.ticks for each in known)
+        pair = (subscription.symbol, subscription.interval)
+        return any((each.symbol, each.interval) == pair and each.bars for each in known)
+
+    def _is_tape(self) -> bool:
+        return isinstance(self._spec, os.PathLike) or (
+            isinstance(self._spec, str) and self._spec.partition(":")[0] not in ("live", "fake", "ws", "wss")
+        )
+
+    def _not_open_loop(self, what: str) -> None:
+        if isinstance(self._pump, TapePump):
+            raise LocalProtocolError(f"{what}: this tape is played whole, as it was recorded; name subscriptions to match it")
+
+    def get_history(self, symbol: str, interval: object, n: int = 300, *, timeout: float = 30.0) -> HistoryResult:
+        """The newest `n` bars. May be called while streaming: it has a series of its own.
+
+        Raises `SymbolError`, `SeriesError`, or `TransportTimeout` when no answer came within `timeout` seconds. On a tape
+        the answer is a recorded series of that symbol and interval that is long enough, else `TapeMismatch` at once.
+        """
+        symbol, parsed = parse_symbol(symbol), Interval.parse(interval)
+        self.connect()
+        assert self._source is not None and self._pump is not None
+        if self._source.tape is not None:
+            return self._recorded_history(self._source.tape, symbol, parsed, n)
+        pump = self._pump
+        done = threading.Event()
+        with pump.lock:
+            request = pump.protocol.request_history(symbol, parsed, n)
+            self._waiting.append((request, done))
+            pump.flush()
+        try:
+            self._await_history(request, done, timeout)
+        finally:
+            with pump.lock:
+                self._waiting.remove((request, done))
+                pump.protocol.end_history(request)
+                # The connection may be what failed; then there is nobody to tell.
+                with contextlib.suppress(Exception):
+                    pump.flush()
+        if request.error is not None:
+            raise request.error
+        return HistoryResult(request.bars, complete=request.complete, limit=request.limit)
+
+    def _await_history(self, request: HistoryRequest, done: threading.Event, timeout: float) -> None:
+        assert self._source is not None
+        clock = self._source.clock
+        until = clock.now() + timeout
+        while not request.done:
+            left = until - clock.now()
+            if left <= 0:
+                raise TransportTimeout(f"no answer to {request!r} within {timeout:g} s")
+            if self._thread is not None:
+                done.wait(left)
+                if not request.done and (done.is_set() or not self._thread.is_alive()):
+                    self._raise_end()
+            else:
+                # What streams by meanwhile is kept for whoever reads the stream.
+                events = self._poll_inline(left)
+                if events is None:
+                    raise TransportTimeout(f"the stream ended before the answer to {request!r}")
+                self._held += events
+
+    def _raise_end(self) -> None:
+        """The reader thread has ended: what it ended with is the reason that there is no answer."""
+        kept: list[list[Event]] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                item = self._queue.get_nowait()
+                if not isinstance(item, list):
+                    self._queue.put(item)
+                    for batch in kept:
+                        self._held += batch
+                    raise item if item is not None else TransportTimeout("the stream ended before the answer")
+                kept.append(item)
+
+    def _recorded_history(self, tape: Path, symbol: str, interval: Interval, n: int) -> HistoryResult:
+        from tvstreamer.tape.history import recorded_history
+
+        bars = recorded_history(tape, symbol, str(interval), n)
+        if bars is None:
+            raise TapeMismatch(f"{tape.name} holds no series of {symbol} {interval} with {n} bars")
+        return HistoryResult(bars, complete=True)
+
+    def statistics(self) -> ClientStatistics:
+        """Counts so far."""
+        return ClientStatistics() if self._pump is None else self._pump.protocol.statistics()
+
+    @property
+    def source(self) -> Source | None:
+        """The opened source; None before `connect`."""
+        return self._source
+
+    @property
+    def inline(self) -> bool:
+        """Whether events come out of the caller's own thread. Connects, as that decides it."""
+        self.connect()
+        return self._thread is None
+
