@@ -40,19 +40,21 @@ class Credentials:
         environ: Mapping[str, str],
         *,
         token: str | None = None,
+        cookie: str | None = None,
         sessionid: str | None = None,
         sessionid_sign: str | None = None,
     ) -> Credentials:
         """What the arguments say, else TVSTREAMER_TOKEN, TVSTREAMER_SESSIONID and TVSTREAMER_SESSIONID_SIGN.
 
-        An empty argument or variable counts as not set. When `sessionid` is an argument, the signature is not taken
+        An empty argument or variable counts as not set. `cookie` is a whole Cookie header, and wins. When `sessionid` is an argument, the signature is not taken
         from the environment: it would belong to another session.
         """
         if not sessionid:
             sessionid = environ.get("TVSTREAMER_SESSIONID")
             sessionid_sign = sessionid_sign or environ.get("TVSTREAMER_SESSIONID_SIGN")
-        cookie = session_cookie(sessionid, sessionid_sign) if sessionid else None
-        return cls(token or environ.get("TVSTREAMER_TOKEN") or ANONYMOUS_TOKEN, cookie)
+        if not cookie and sessionid:
+            cookie = session_cookie(sessionid, sessionid_sign)
+        return cls(token or environ.get("TVSTREAMER_TOKEN") or ANONYMOUS_TOKEN, cookie or None)
 
     @property
     def is_anonymous(self) -> bool:

@@ -59,7 +59,7 @@ def open_source(
             options = _options(spec, rest, _LIVE_OPTIONS)
             return _socket(_live_url(options.get("host", "data"), spec), credentials, clock, origin, headers, timeout)
         if kind == "fake":
-            return _fake(spec, _options(spec, rest, _FAKE_OPTIONS), seed, speed)
+            return _fake(fake_options(spec), seed, speed)
         if kind in ("ws", "wss"):
             if not rest.startswith("//") or len(rest) < 3:
                 raise InvalidSource(f"source {shorten(spec)}: expected {kind}://HOST[:PORT]/PATH")
@@ -121,13 +121,22 @@ def parse_speed(value: float | str | None) -> float | None:
     return factor
 
 
-def _fake(spec: str, options: dict[str, str], seed: int | None, speed: float | str | None) -> Source:
+def fake_options(spec: str) -> dict[str, str]:
+    """The options of `fake:seed=7,speed=max`, checked. Raises `InvalidSource`."""
+    kind, _, rest = spec.partition(":")
+    if kind != "fake":
+        raise InvalidSource(f"source {shorten(spec)}: expected 'fake' or 'fake:seed=...,speed=...'")
+    options = _options(spec, rest, _FAKE_OPTIONS)
+    if not options.get("seed", "0").isdecimal():
+        raise InvalidSource(f"source {shorten(spec)}: seed {options['seed']!r}: expected a whole number")
+    parse_speed(options.get("speed"))
+    return options
+
+
+def _fake(options: dict[str, str], seed: int | None, speed: float | str | None) -> Source:
     from tvstreamer.server.fake import FakeServer
 
-    try:
-        chosen = int(options["seed"]) if "seed" in options else seed
-    except ValueError:
-        raise InvalidSource(f"source {shorten(spec)}: seed {options['seed']!r}: expected a whole number") from None
+    chosen = int(options["seed"]) if "seed" in options else seed
     server = FakeServer(seed=chosen or 0, speed=options.get("speed", 1 if speed is None else speed))
     threaded = not isinstance(server.clock, VirtualClock)
     return Source("fake", "fake:", server.clock, threaded, server.connect, chosen, close=server.close)

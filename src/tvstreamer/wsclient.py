@@ -64,7 +64,7 @@ class TvWSClient:
     `live:host=prodata`, `fake:seed=7,speed=max`, a `ws://` address, the path of a tape, or any `Connector`. A tape without
     subscriptions is played whole, as it was recorded.
 
-    `token` and `cookie` fall back on the environment (`TVSTREAMER_TOKEN`, `TVSTREAMER_SESSIONID`,
+    `token`, `sessionid` and `sessionid_sign` fall back on the environment (`TVSTREAMER_TOKEN`, `TVSTREAMER_SESSIONID`,
     `TVSTREAMER_SESSIONID_SIGN`). `record` is the path of a tape to write; `overwrite` allows it to replace one. `speed`
     paces a tape or a fake: a factor, or `"max"`. With a `seed` everything random derives from it. `backlog` is how many
     events may wait for a slow consumer before it gets `MailboxFull`. `begin` and `end` are seconds from a tape's start.
@@ -80,7 +80,8 @@ class TvWSClient:
         n_init_bars: int = 300,
         source: object = "live",
         token: str | None = None,
-        cookie: str | None = None,
+        sessionid: str | None = None,
+        sessionid_sign: str | None = None,
         auth: Credentials | None = None,
         record: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
@@ -98,7 +99,9 @@ class TvWSClient:
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._wanted = _read_subscriptions(subscriptions)
-        self._credentials = auth or Credentials.from_environment(environ, token=token, cookie=cookie)
+        self._credentials = auth or Credentials.from_environment(
+            environ, token=token, sessionid=sessionid, sessionid_sign=sessionid_sign
+        )
         self._settings = Settings(
             n_init_bars=n_init_bars,
             token=self._credentials.token,
@@ -130,6 +133,7 @@ class TvWSClient:
         self._queue: queue.SimpleQueue[list[Event] | BaseException | None] = queue.SimpleQueue()
         self._produced = self._consumed = 0
         self._held: list[Event] = []
+        self._reader: Any = None
         self._waiting: list[tuple[HistoryRequest, threading.Event]] = []
         self._turning = threading.RLock()
         self._closed = threading.Event()
@@ -187,7 +191,7 @@ class TvWSClient:
         from tvstreamer.tape.reader import TapeReader
 
         assert source.tape is not None
-        reader = TapeReader(source.tape)
+        reader = self._reader = TapeReader(source.tape)
         begin, end = self._window
         return TapePump(
             protocol,
@@ -453,6 +457,17 @@ class TvWSClient:
     def statistics(self) -> ClientStatistics:
         """Counts so far."""
         return ClientStatistics() if self._pump is None else self._pump.protocol.statistics()
+
+    @property
+    def torn(self) -> int:
+        """How many bytes of a torn last line were dropped from the tape that was played whole."""
+        return 0 if self._reader is None else int(self._reader.torn)
+
+    @property
+    def written(self) -> tuple[int, int]:
+        """Messages and bytes recorded so far."""
+        writer = self._writer
+        return (0, 0) if writer is None else (writer.messages, writer.bytes)
 
     @property
     def source(self) -> Source | None:

@@ -36,6 +36,10 @@ def test_a_session_of_ones_own_is_not_signed_with_the_environments_signature() -
     assert Credentials.from_environment(ENVIRONMENT, sessionid="id").cookie == "sessionid=id"
 
 
+def test_a_whole_cookie_wins_over_a_session() -> None:
+    assert Credentials.from_environment(ENVIRONMENT, cookie="a=b", sessionid="id").cookie == "a=b"
+
+
 def test_empty_values_count_as_not_set() -> None:
     found = Credentials.from_environment(dict.fromkeys(ENVIRONMENT, ""), token="", sessionid="")
     assert found == Credentials()

@@ -104,7 +104,7 @@ class SyntheticSymbol:
             if length is not None:
                 # By the hour, or by the minute, so that no more is split than is asked for.
                 together = max(1, (3_600 if interval.unit == "m" else 60) // length)
-                end = math.ceil((min(until + 1, whole.end) - whole.time) / length)
+                end = int(min(until, whole.end - 1) - whole.time) // length + 1
                 while end > 0:
                     begin = (end - 1) // together * together
                     yield [whole], whole.time + begin * length, whole.time + end * length

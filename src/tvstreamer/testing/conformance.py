@@ -185,9 +185,10 @@ def _one_reader_and_one_writer_run_at_once(transport: Transport, peer: Peer) -> 
             transport.send(f"{number}{text}")
 
     def feed() -> None:
-        for number in range(count):
+        for number in range(1, count):
             peer.send(f"{number}{text}")
 
+    peer.send(f"0{text}")  # here, so that a peer which cannot send says so here
     expected = [f"{number}{text}" for number in range(count)]
     with _thread(7, read), _thread(7, write), _thread(7, feed):
         sent = [peer.recv(PATIENCE) for _ in range(count)]
@@ -290,7 +291,11 @@ def _reader(number: int, transport: Transport, outcome: list[object]) -> Iterato
                 continue
         else:
             raise AssertionError(f"promise {number} ({_PROMISES[number]}): a second reader never got TransportBusy")
-        yield
+        try:
+            yield
+        except BaseException:
+            transport.close()  # so that the reader does not wait for what will not come
+            raise
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 from tvstreamer.errors import InvalidInterval, InvalidPlan, InvalidSymbol, SymbolError
 from tvstreamer.intervals import Interval
 from tvstreamer.server.market import Market, market_start
+from tvstreamer.server.synthetic import SyntheticSymbol
 
 NOW = market_start(0)
 
@@ -150,28 +151,35 @@ def test_a_virtual_run_begins_on_a_wednesday_of_2025_with_most_markets_open() ->
             assert market.quote(name, start, ["current_session"]) == {"current_session": "market"}
 
 
-def test_memory_stays_bounded_however_many_symbols_and_days_pass() -> None:
+def test_memory_stays_bounded_however_many_days_pass() -> None:
     market = Market()
-    series = market.series("KRAKEN:SLOW", "60", at=NOW, count=10, keep=50)
+    series = market.series("KRAKEN:SLOW", "60", at=NOW, count=10, keep=20)
 
     def run(days: range) -> int:
         for day in days:
             start = NOW + day * 86_400
-            for tick in market.ticks("KRAKEN:SLOW", start, start + 3_600):
+            for tick in market.ticks("KRAKEN:SLOW", start, start + 600):
                 series.add(tick)
-            for number in range(4):
-                market.quote(f"NASDAQ:X{day}{number}", start)
+            market.quote("KRAKEN:SLOW", start)
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
     try:
-        # The first 64 of these days fill the cache of symbols.
-        before = run(range(100))
-        assert run(range(100, 160)) - before < 500_000
+        before = run(range(50))
+        assert run(range(50, 100)) - before < 100_000
     finally:
         tracemalloc.stop()
-    assert len(series.rows) <= 101
+    assert len(series.rows) <= 41
+
+
+def test_memory_stays_bounded_however_many_symbols_are_asked_for() -> None:
+    market = Market()
+    for number in range(400):
+        market.info(f"NASDAQ:X{number}")
+    gc.collect()
+    kept = [each for each in gc.get_referrers(SyntheticSymbol) if isinstance(each, SyntheticSymbol)]
+    assert 200 < len(kept) <= 300
 
 
 def test_its_repr_tells_seed_and_what_is_by_hand() -> None:

@@ -116,6 +116,15 @@ def test_older_bars_join_on_to_newer_ones(text: str) -> None:
     assert older == rows[:20]
 
 
+def test_tick_bars_reach_back_over_days_and_begin_anew_with_each() -> None:
+    rows = history(AAPL, "1000T", TUESDAY, 30)
+    assert len(rows) == 30
+    opens = {utc(2025, 7, day, 13, 30) for day in range(1, 16)}
+    first_ticks = {getattr(AAPL.next_tick(each - 1), "time", None) for each in opens}
+    assert len(first_ticks & {row.time for row in rows}) >= 3
+    assert history(AAPL, "1000T", TUESDAY, 7) == rows[-7:]
+
+
 def test_the_newest_bar_is_made_of_the_ticks_so_far() -> None:
     start = utc(2025, 7, 15, 15)
     ticks = BTC.ticks(start - 0.001, start + 60)

@@ -1,0 +1,122 @@
+"""`stream`, `history` and `quote`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tvstreamer.cli.output import printer
+from tvstreamer.cli.run import INTERRUPTED
+from tvstreamer.cli.stopping import Stopping
+from tvstreamer.errors import InvalidPlan, SymbolError, TransportTimeout
+from tvstreamer.events import Event, Quote, SymbolFailed
+from tvstreamer.protocol.subscription import Subscription
+from tvstreamer.wsclient import TvWSClient
+
+_LOOK = 0.2
+"""Seconds after which a waiting loop looks whether it was asked to stop."""
+
+
+def subscriptions(symbols: list[str] | None, intervals: list[str] | None, *, quotes: bool) -> list[Subscription]:
+    """The product of symbols and intervals."""
+    return [
+        Subscription(symbol, interval, quotes=quotes) for symbol in symbols or () for interval in intervals or (None,)
+    ]
+
+
+def turns(
+    client: TvWSClient,
+    stopping: Stopping,
+    *,
+    max_events: int | None = None,
+    duration: float | None = None,
+    idle: Callable[[], None] = lambda: None,
+) -> Iterator[list[Event]]:
+    """The events of one message after the other, until a limit is reached; it ends after the message that reaches it."""
+    client.connect()
+    source = client.source
+    assert source is not None
+    clock = source.clock
+    # Waiting is counted on the source's clock, which may run faster than the user's.
+    look = _LOOK * getattr(clock, "factor", 1.0)
+    until = None if duration is None else clock.now() + duration
+    count = 0
+    while not stopping:
+        left = None if until is None else until - clock.now()
+        if left is not None and left <= 0:
+            return
+        events = client.poll(look if left is None else min(look, left))
+        if events is None:
+            return
+        if events:
+            yield events
+        count += len(events)
+        idle()
+        if max_events is not None and count >= max_events:
+            return
+
+
+def stream(
+    symbol: list[str] | None,
+    interval: list[str] | None,
+    source: str,
+    bars: int,
+    quotes: bool,
+    format: str,
+    events: str,
+    max_events: int | None,
+    duration: float | None,
+    speed: str | None,
+) -> int:
+    wanted = subscriptions(symbol, interval, quotes=quotes)
+    client = TvWSClient(wanted, source=source, n_init_bars=bars, speed=speed)
+    if not wanted and not client.covers(Subscription("ANY:THING")):
+        raise InvalidPlan("--symbol is missing: expected at least one EXCHANGE:TICKER")
+    show = printer(format, events)
+    with Stopping() as stopping, client:
+        for batch in turns(client, stopping, max_events=max_events, duration=duration):
+            for event in batch:
+                show(event)
+    return INTERRUPTED if stopping else 0
+
+
+def history(symbol: str, interval: str, bars: int, source: str, format: str, timeout: float) -> int:
+    show = printer(format)
+    with TvWSClient(source=source) as client:
+        result = client.get_history(symbol, interval, bars, timeout=timeout)
+    for bar in result:
+        show(bar)
+    if not result.complete:
+        print(f"tvstreamer: {len(result)} of {bars} bars: that is all the server gives", file=sys.stderr)
+    return 0
+
+
+def quote(symbol: list[str] | None, source: str, format: str, timeout: float) -> int:
+    wanted = [Subscription(name, ticks=False, quotes=True) for name in dict.fromkeys(symbol or ())]
+    if not wanted:
+        raise InvalidPlan("--symbol is missing: expected at least one EXCHANGE:TICKER")
+    missing = {each.symbol for each in wanted}
+    failed: list[SymbolFailed] = []
+    show = printer(format)
+    with Stopping() as stopping, TvWSClient(wanted, source=source) as client:
+        for batch in turns(client, stopping, duration=timeout):
+            for event in batch:
+                _take(event, missing, failed, show)
+            if not missing:
+                break
+    if failed:
+        raise SymbolError("; ".join(f"{each.symbol}: {each.reason}" for each in failed))
+    if missing and not stopping:
+        raise TransportTimeout(f"no quote of {', '.join(sorted(missing))} within {timeout:g} s")
+    return INTERRUPTED if stopping else 0
+
+
+def _take(event: Event, missing: set[str], failed: list[SymbolFailed], show: Callable[[Any], None]) -> None:
+    """Prints the first quote of a symbol that has a price."""
+    if isinstance(event, Quote) and event.symbol in missing and event.fields.get("lp") is not None:
+        missing.discard(event.symbol)
+        show(event)
+    elif isinstance(event, SymbolFailed) and event.symbol in missing:
+        missing.discard(event.symbol)
+        failed.append(event)

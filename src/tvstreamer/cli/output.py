@@ -1,0 +1,67 @@
+"""Events on standard output, one line each, flushed: as JSON lines, as CSV, or as a table to look at."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+import msgspec
+
+from tvstreamer.events import MARKET_EVENTS, Event
+
+Printer = Callable[[Event], None]
+
+
+def printer(form: str, events: str = "all", stream: BinaryIO | None = None) -> Printer:
+    """A function that prints an event in one of the forms; with `events="market"` status events are left out."""
+    out = stream or sys.stdout.buffer
+    line = {"jsonl": Event.to_json, "csv": _Csv(), "table": _table}[form]
+
+    def write(event: Event) -> None:
+        if events == "all" or isinstance(event, MARKET_EVENTS):
+            out.write(line(event) + b"\n")
+            out.flush()
+
+    return write
+
+
+class _Csv:
+    """One kind of event after the other has its own columns, so each line begins with the kind; a header precedes the
+    first of each."""
+
+    def __init__(self) -> None:
+        self._seen: set[type[Event]] = set()
+
+    def __call__(self, event: Event) -> bytes:
+        rows = []
+        kind = type(event).__struct_config__.tag
+        if type(event) not in self._seen:
+            self._seen.add(type(event))
+            rows.append(["type", *event.__struct_fields__])
+        rows.append([kind, *(_cell(getattr(event, name)) for name in event.__struct_fields__)])
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        return text.getvalue().rstrip("\n").encode()
+
+
+def _cell(value: object) -> object:
+    return msgspec.json.encode(value).decode() if isinstance(value, dict | list | bool) else value
+
+
+def _table(event: Event) -> bytes:
+    """Columns of a fixed width: time, kind, symbol, and whatever else the event has."""
+    values = {name: getattr(event, name) for name in event.__struct_fields__}
+    time = values.pop("time", None)
+    moment = "" if time is None else datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
+    symbol = f"{values.pop('symbol', '')} {values.pop('interval', '')}".strip()
+    rest = "  ".join(f"{name}={_short(value)}" for name, value in values.items() if value not in (None, {}, []))
+    return f"{moment:<29}  {type(event).__struct_config__.tag:<16}  {symbol:<24}  {rest}".rstrip().encode()
+
+
+def _short(value: object) -> str:
+    text = f"{value:g}" if isinstance(value, float) and abs(value) < 1 else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

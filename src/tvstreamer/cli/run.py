@@ -1,0 +1,53 @@
+"""Carrying out a call: errors become one line on standard error and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+from tvstreamer import errors
+from tvstreamer.cli.table import BY_NAME, Call
+
+INTERRUPTED = 130
+_CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
+    ((errors.TapeMismatch, errors.TapeExhausted), 1),
+    ((errors.TapeFormatError, errors.TapeVersionError), 3),
+    ((errors.TapeWriteError,), 6),
+    ((errors.TransportTimeout,), 5),
+    ((errors.ConnectFailed, errors.AuthError, errors.ServerStartError), 4),
+    ((errors.MissingDependencyError,), 2),
+    ((ValueError,), 2),
+    ((errors.TransportError, errors.ProtocolError, errors.ServerError), 4),
+    ((errors.TvError,), 1),
+)
+"""The first class that fits tells the exit code. `ValueError` stands for every `Invalid...`."""
+
+
+def exit_code(error: BaseException) -> int:
+    """The documented exit code of an error."""
+    return next((code for classes, code in _CODES if isinstance(error, classes)), 1)
+
+
+def report(error: BaseException) -> int:
+    """One line on standard error; returns the exit code."""
+    text = " ".join(str(error).split())
+    print(f"tvstreamer: {text or type(error).__name__}", file=sys.stderr)
+    return exit_code(error)
+
+
+def run(call: Call) -> int:
+    """Calls the function that the table names."""
+    module, _, function = BY_NAME[call.command].target.partition(":")
+    try:
+        code: int = getattr(import_module(module), function)(**call.values)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except errors.TvError as error:
+        return report(error)
+    return code

@@ -1,0 +1,204 @@
+"""The subcommands, what they take, and how the words of a command line become values.
+
+Front ends hand over strings; conversion happens here, once, so that both refuse the same things with the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tvstreamer.errors import InvalidPlan, shorten
+
+Kind = Literal["text", "whole", "number", "flag", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """`--name`. `whole` and `number` are above 0 unless `zero`; a `list` may be given several times."""
+
+    name: str
+    help: str
+    kind: Kind = "text"
+    short: str = ""
+    default: Any = None
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    required: bool = False
+    zero: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.name.replace("-", "_")
+
+    @property
+    def flags(self) -> list[str]:
+        return [f"-{self.short}", f"--{self.name}"] if self.short else [f"--{self.name}"]
+
+    def convert(self, value: Any) -> Any:
+        """The value of what was written. Raises `InvalidPlan`."""
+        if value is None or value == ():
+            if self.required:
+                raise InvalidPlan(f"{self.flags[-1]} is missing: {self.help}")
+            return self.default
+        if self.kind == "flag":
+            return bool(value)
+        words = list(value) if self.kind == "list" else [value]
+        for word in words:
+            # An option's name where its value should be is a forgotten value, not a value.
+            if word.startswith("-") and word != "-" and not _is_number(word):
+                raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected a value")
+        return words if self.kind == "list" else self._convert_one(words[0])
+
+    def _convert_one(self, word: str) -> Any:
+        if self.choices and word not in self.choices:
+            raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected one of {', '.join(self.choices)}")
+        if self.kind == "text":
+            return word
+        try:
+            number = int(word) if self.kind == "whole" else float(word)
+        except ValueError:
+            number = -1
+        if not (0 <= number < float("inf")) or (number == 0 and not self.zero):
+            what = "a whole number" if self.kind == "whole" else "a number"
+            raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected {what} {'from 0' if self.zero else 'above 0'}")
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A word by its place."""
+
+    name: str
+    help: str
+    required: bool = True
+    choices: tuple[str, ...] = ()
+
+    def convert(self, value: str | None) -> str | None:
+        if value is not None and self.choices and value not in self.choices:
+            raise InvalidPlan(f"{self.name} {shorten(value)}: expected {' or '.join(self.choices)}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One subcommand; `target` names the function that carries it out, as module:function."""
+
+    name: str
+    help: str
+    target: str
+    arguments: tuple[Argument, ...] = ()
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command line, understood."""
+
+    command: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+_SYMBOLS = Option("symbol", "EXCHANGE:TICKER; may be given several times", "list", short="s", metavar="SYMBOL")
+_INTERVALS = Option("interval", "bar length: 1, 5, 1H, 1D, ...; may be given several times", "list", short="i")
+_SOURCE = Option(
+    "source", "live, live:host=prodata, fake, fake:seed=7,speed=max, ws://..., or a tape", default="live", metavar="SOURCE"
+)
+_BARS = Option("bars", "bars of history that a series begins with", "whole", short="n", default=300)
+_FORMAT = Option("format", "how to print", default="jsonl", choices=("jsonl", "table", "csv"))
+_QUOTES = Option("quotes", "give quotes too", "flag", default=False)
+_MAX_EVENTS = Option("max-events", "stop after the message that brings the n-th event", "whole")
+_DURATION = Option("duration", "stop after so many seconds of the source's clock", "number", metavar="SECONDS")
+_EVENTS = Option("events", "which events to print: market, or all with the status ones", default="all", choices=("market", "all"))
+_TIMEOUT = Option("timeout", "give up after so many seconds", "number", default=30.0, metavar="SECONDS")
+_SPEED = Option("speed", "1 is real time, 10 ten times that, max as fast as possible", metavar="1|10|max")
+_OUTPUT = Option("output", "the tape to write", short="o", required=True, metavar="FILE")
+_OVERWRITE = Option("overwrite", "replace an existing file", "flag", default=False)
+
+COMMANDS = (
+    Command(
+        "stream", "Print the events of a source as they come.", "tvstreamer.cli.market:stream",
+        options=(_SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _FORMAT, _EVENTS, _MAX_EVENTS, _DURATION, _SPEED),
+    ),
+    Command(
+        "record", "Record a source to a tape.", "tvstreamer.cli.tapes:record",
+        options=(
+            _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _OUTPUT, _OVERWRITE, _MAX_EVENTS, _DURATION,
+            Option("events", "write the events here as JSON lines; - is standard output", metavar="FILE"),
+        ),
+    ),
+    Command(
+        "replay", "Print the events of a tape.", "tvstreamer.cli.tapes:replay",
+        arguments=(Argument("tape", "the tape to play"),),
+        options=(
+            Option("speed", "1 is real time, 10 ten times that, max as fast as possible", default="max", metavar="1|10|max"),
+            Option("from", "seconds from the tape's start: earlier events are not printed", "number", default=0.0, zero=True),
+            Option("to", "seconds from the tape's start at which to stop", "number", zero=True),
+            _FORMAT, _EVENTS,
+            Option("digest", "print the SHA-256 of the events' JSON lines in place of them", "flag", default=False),
+        ),
+    ),
+    Command(
+        "serve", "Serve a fake market or a tape to any client.", "tvstreamer.cli.serve:serve",
+        arguments=(Argument("tape", "a tape to serve in place of a market", required=False),),
+        options=(
+            Option("source", "fake, fake:seed=7,speed=10, or a tape", default="fake", metavar="SOURCE"),
+            Option("host", "the address to bind", default="127.0.0.1"),
+            Option("port", "the port to listen on; 0 takes a free one", "whole", default=0, zero=True),
+            _SPEED,
+            Option("seed", "the seed of the market", "whole", zero=True),
+            Option("unknown", "a symbol that does not exist, or a pattern; may be given several times", "list"),
+            Option("strict", "reject what the real server is known to reject", "flag", default=False),
+            _DURATION,
+        ),
+    ),
+    Command(
+        "history", "Print the newest bars of a symbol.", "tvstreamer.cli.market:history",
+        options=(
+            Option("symbol", "EXCHANGE:TICKER", short="s", required=True), Option("interval", "bar length", short="i", required=True),
+            _BARS, _SOURCE, _FORMAT, _TIMEOUT,
+        ),
+    ),
+    Command(
+        "quote", "Print the quotes of symbols once.", "tvstreamer.cli.market:quote",
+        options=(_SYMBOLS, _SOURCE, _FORMAT, _TIMEOUT),
+    ),
+    Command(
+        "import", "Make a tape of another recording.", "tvstreamer.cli.tapes:import_",
+        arguments=(
+            Argument("kind", "log: text lines 'WS TX ...' and 'WS RX ...'", choices=("log",)),
+            Argument("file", "the file to read"),
+        ),
+        options=(_OUTPUT, _OVERWRITE),
+    ),
+    Command(
+        "demo", "The tour: fake market, record, replay twice, compare.", "tvstreamer.cli.demo:demo",
+        options=(Option("keep", "keep the tape here", metavar="FILE"),),
+    ),
+)  # fmt: skip
+
+BY_NAME = {command.name: command for command in COMMANDS}
+DESCRIPTION = "Record, replay and fake TradingView's WebSocket feed."
+EPILOG = (
+    "Exit codes: 0 done, 1 a check failed, 2 usage, 3 input unreadable, 4 no connection or refused, 5 timeout,"
+    " 6 output not writable, 130 interrupted."
+)
+
+
+def make_call(command: Command, words: Mapping[str, Any]) -> Call:
+    """Converts what a front end read. Raises `InvalidPlan`."""
+    values: dict[str, Any] = {}
+    for argument in command.arguments:
+        values[argument.name] = argument.convert(words.get(argument.name))
+    for option in command.options:
+        values[option.key] = option.convert(words.get(option.key))
+    return Call(command.name, values)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

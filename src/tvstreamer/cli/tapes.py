@@ -1,0 +1,147 @@
+"""`record`, `replay` and `import`."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from tvstreamer import __version__
+from tvstreamer.cli.market import subscriptions, turns
+from tvstreamer.cli.output import printer
+from tvstreamer.cli.run import INTERRUPTED
+from tvstreamer.cli.stopping import Stopping
+from tvstreamer.errors import InvalidPlan, TapeFormatError, TapeWriteError
+from tvstreamer.events import Event
+from tvstreamer.wsclient import TvWSClient
+
+
+def record(
+    symbol: list[str] | None,
+    interval: list[str] | None,
+    source: str,
+    bars: int,
+    quotes: bool,
+    output: str,
+    overwrite: bool,
+    max_events: int | None,
+    duration: float | None,
+    events: str | None,
+) -> int:
+    wanted = subscriptions(symbol, interval, quotes=quotes)
+    if not wanted:
+        raise InvalidPlan("--symbol is missing: expected at least one EXCHANGE:TICKER")
+    # In this thread alone: what was recorded and what was written as events then always agree, whenever it is stopped.
+    client = TvWSClient(
+        wanted, source=source, n_init_bars=bars, record=output, overwrite=overwrite, threaded=False
+    )
+    counter = _Counter(client)
+    with _event_file(events) as write, Stopping() as stopping, client:
+        for batch in turns(client, stopping, max_events=max_events, duration=duration, idle=counter.show):
+            for event in batch:
+                write(event)
+            counter.events += len(batch)
+        client.close()
+        counter.finish(output)
+    return INTERRUPTED if stopping else 0
+
+
+class _Counter:
+    """Live counters on a terminal, and one line at the end."""
+
+    def __init__(self, client: TvWSClient) -> None:
+        self._client = client
+        self._live = sys.stderr.isatty()
+        self.events = 0
+        self._written = (0, 0)
+
+    def _line(self) -> str:
+        counts = self._client.statistics()
+        self._written = max(self._written, self._client.written)
+        messages, size = self._written
+        reconnects = max(0, counts.connections - 1)
+        return (
+            f"{messages} messages, {size} bytes, {self.events} events, {counts.heartbeats} heartbeats,"
+            f" {reconnects} reconnects"
+        )
+
+    def show(self) -> None:
+        line = self._line()
+        if self._live:
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+    def finish(self, output: str) -> None:
+        print(f"{chr(13) if self._live else ''}recorded {output}: {self._line()}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _event_file(name: str | None) -> Iterator[Callable[[Event], None]]:
+    """Where the events of a recording go: nowhere, to standard output, or to a file."""
+    if name is None:
+        yield lambda event: None
+    elif name == "-":
+        yield printer("jsonl")
+    else:
+        try:
+            file: BinaryIO = Path(name).open("wb")
+        except OSError as error:
+            raise TapeWriteError(f"{name}: cannot be written: {error.strerror}") from error
+        with file:
+            yield _writing(name, printer("jsonl", stream=file))
+
+
+def _writing(name: str, write: Callable[[Event], None]) -> Callable[[Event], None]:
+    def guarded(event: Event) -> None:
+        try:
+            write(event)
+        except OSError as error:
+            raise TapeWriteError(f"{name}: cannot be written: {error.strerror}") from error
+
+    return guarded
+
+
+def replay(
+    tape: str, speed: str, to: float | None, format: str, events: str, digest: bool, **options: float
+) -> int:
+    if not Path(tape).is_file():
+        raise TapeFormatError("no such file", path=tape)
+    sha = hashlib.sha256()
+    show = printer(format, events)
+    client = TvWSClient(source=Path(tape), speed=speed, begin=options["from"], end=to)
+    with Stopping() as stopping, client:
+        for batch in turns(client, stopping):
+            for event in batch:
+                if digest:
+                    sha.update(event.to_json() + b"\n")
+                else:
+                    show(event)
+    if client.torn:
+        print(f"tvstreamer: {tape}: dropped a torn last line of {client.torn} bytes", file=sys.stderr)
+    if digest and not stopping:
+        print(sha.hexdigest())
+    return INTERRUPTED if stopping else 0
+
+
+def import_(kind: str, file: str, output: str, overwrite: bool) -> int:
+    from tvstreamer.tape.convert.log import import_log
+    from tvstreamer.tape.redact import Redactor
+
+    try:
+        lines = Path(file).open(encoding="utf-8", errors="surrogateescape", newline="\n")
+    except OSError as error:
+        raise TapeFormatError(f"cannot be read: {error.strerror}", path=file) from error
+    with lines:
+        writer = import_log(
+            lines,
+            output,
+            redactor=Redactor(key=secrets.token_bytes(32)),
+            tool=f"tvstreamer {__version__}",
+            name=file,
+            overwrite=overwrite,
+        )
+    print(f"imported {file} to {output}: {writer.messages} messages, {writer.bytes} bytes", file=sys.stderr)
+    return 0

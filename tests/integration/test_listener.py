@@ -1,0 +1,108 @@
+"""The listener on loopback: who is let in, what it answers to plain HTTP, and how connections end."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import struct
+
+import pytest
+
+from tvstreamer.clock import ScaledClock, SystemClock, VirtualClock
+from tvstreamer.errors import ConnectFailed, ServerStartError, TransportClosed, TransportTimeout
+from tvstreamer.server.listener import Listener
+from tvstreamer.testing.scripted import ScriptedConnection
+from tvstreamer.transports.websocket_client import connect
+
+CLOCK = SystemClock()
+
+
+def echo() -> tuple[ScriptedConnection, SystemClock]:
+    return ScriptedConnection(echo=True), CLOCK
+
+
+@pytest.mark.parametrize("origin", ["https://www.tradingview.com", "https://tradingview.com", "http://elsewhere.test"])
+def test_any_origin_is_let_in_by_default(origin: str) -> None:
+    with Listener(echo) as listener:
+        transport = connect(listener.url + "?any=thing", clock=CLOCK, origin=origin, headers=[("Origin", "second")])
+        transport.send("x")
+        assert transport.recv(20).text == "x"
+        transport.close()
+
+
+@pytest.mark.parametrize("origin", ["https://eviltradingview.com", "https://tradingview.com.evil.test", "null", ""])
+def test_a_strict_listener_refuses_a_foreign_origin(origin: str) -> None:
+    with Listener(echo, strict_origin=True) as listener:
+        with pytest.raises(ConnectFailed) as caught:
+            connect(listener.url, clock=CLOCK, origin=origin)
+        assert caught.value.status == 403
+        connect(listener.url, clock=CLOCK, origin="https://de.tradingview.com").close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/ping", 200), ("/socket.io/websocket", 426), ("/x", 404), ("/own", 203)]
+)
+def test_plain_http_gets_a_line_of_text(path: str, status: int) -> None:
+    with Listener(echo, on_http=lambda asked: (203, "text/plain", "mine") if asked == "/own" else None) as listener:
+        client = http.client.HTTPConnection("127.0.0.1", listener.port, timeout=20)
+        client.request("GET", path)
+        answer = client.getresponse()
+        assert (answer.status, bool(answer.read())) == (status, True)
+        client.close()
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with Listener(echo) as first, pytest.raises(ServerStartError, match=f"127.0.0.1:{first.port}"):
+        Listener(echo, port=first.port).start()
+
+
+def test_stop_closes_every_connection_with_1001_and_may_be_repeated() -> None:
+    listener = Listener(echo)
+    listener.start()
+    transport = connect(listener.url, clock=CLOCK)
+    listener.stop()
+    listener.stop()
+    with pytest.raises(TransportClosed) as caught:
+        transport.recv(20)
+    assert caught.value.code == 1001
+    with pytest.raises(ServerStartError, match="not running"):
+        listener.call(lambda: None)
+
+
+def test_a_client_that_resets_does_not_disturb_another(caplog: pytest.LogCaptureFixture) -> None:
+    with Listener(echo) as listener:
+        steady = connect(listener.url, clock=CLOCK)
+        for _ in range(3):
+            rude = socket.create_connection(("127.0.0.1", listener.port), timeout=20)
+            rude.sendall(b"GET / HTTP/1.1\r\n")
+            rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            rude.close()
+        steady.send("still here")
+        assert steady.recv(20).text == "still here"
+        steady.close()
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+def test_on_a_scaled_clock_a_deadline_fires_in_scaled_time() -> None:
+    clock = ScaledClock(1000.0, start=1000.0)
+    connection = ScriptedConnection()
+    connection.say_at(1050.0, "due")
+    with Listener(lambda: (connection, clock)) as listener:
+        transport = connect(listener.url, clock=SystemClock())
+        assert transport.recv(20).text == "due"
+        assert clock.now() >= 1050.0
+        transport.close()
+
+
+def test_virtual_time_stands_still_until_the_connection_is_active() -> None:
+    clock = VirtualClock(1000.0)
+    connection = ScriptedConnection(active=False)
+    connection.say_at(1_000_000.0, "much later")
+    with Listener(lambda: (connection, clock)) as listener:
+        transport = connect(listener.url, clock=SystemClock())
+        with pytest.raises(TransportTimeout):
+            transport.recv(0.05)
+        listener.call(setattr, connection, "active", True)
+        assert transport.recv(20).text == "much later"
+        assert clock.now() == 1_000_000.0
+        transport.close()

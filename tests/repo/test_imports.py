@@ -1,0 +1,87 @@
+"""`import tvstreamer` does next to nothing, and every name that it promises is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tvstreamer
+
+SRC = Path(tvstreamer.__file__).parents[1]
+
+# Watches an import from inside a fresh interpreter: an audit hook sees every file opened, thread begun, socket made.
+WATCH = """
+import json, logging, sys
+before, seen = set(sys.modules), []
+root = (logging.root.level, list(logging.root.handlers))
+
+def watch(event, args):
+    if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
+        seen.append(f"opens {args[0]}")
+    elif event.startswith(("_thread.start", "socket.", "subprocess.", "os.mkdir", "os.fork")):
+        seen.append(event)
+
+sys.addaudithook(watch)
+import tvstreamer
+json.dump({
+    "modules": sorted(set(sys.modules) - before),
+    "seen": seen,
+    "handlers": [type(handler).__name__ for handler in logging.getLogger("tvstreamer").handlers],
+    "root_untouched": root == (logging.root.level, list(logging.root.handlers)),
+}, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    # -B, since the interpreter's own byte code files are not what this is about.
+    run = subprocess.run(
+        [sys.executable, "-B", "-c", WATCH],
+        cwd=tmp_path_factory.mktemp("empty"),
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    seen: dict[str, object] = json.loads(run.stdout)
+    return seen
+
+
+def test_importing_loads_no_third_party_module(imported: dict[str, list[str]]) -> None:
+    loaded = {name.partition(".")[0] for name in imported["modules"]}
+    assert "tvstreamer" in loaded
+    assert loaded - set(sys.stdlib_module_names) == {"tvstreamer"}
+
+
+def test_importing_loads_none_of_our_own_modules(imported: dict[str, list[str]]) -> None:
+    assert [name for name in imported["modules"] if name.startswith("tvstreamer.")] == []
+
+
+def test_importing_writes_no_file_and_starts_nothing(imported: dict[str, list[str]]) -> None:
+    assert imported["seen"] == []
+
+
+def test_importing_leaves_logging_silent(imported: dict[str, object]) -> None:
+    assert imported["handlers"] == ["NullHandler"]
+    assert imported["root_untouched"]
+
+
+@pytest.mark.parametrize("name", tvstreamer.__all__)
+def test_every_name_of_the_facade_is_there(name: str) -> None:
+    assert getattr(tvstreamer, name) is not None
+    assert name in dir(tvstreamer)
+
+
+def test_the_facade_names_nothing_twice() -> None:
+    assert len(set(tvstreamer.__all__)) == len(tvstreamer.__all__)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'tvstreamer' has no attribute 'Candle'"):
+        _ = tvstreamer.Candle
