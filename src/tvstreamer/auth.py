@@ -46,8 +46,8 @@ class Credentials:
     ) -> Credentials:
         """What the arguments say, else TVSTREAMER_TOKEN, TVSTREAMER_SESSIONID and TVSTREAMER_SESSIONID_SIGN.
 
-        An empty argument or variable counts as not set. `cookie` is a whole Cookie header, and wins. When `sessionid` is an argument, the signature is not taken
-        from the environment: it would belong to another session.
+        An empty argument or variable counts as not set. `cookie` is a whole Cookie header, and wins. When `sessionid`
+        is an argument, the signature is not taken from the environment: it would belong to another session.
         """
         if not sessionid:
             sessionid = environ.get("TVSTREAMER_SESSIONID")

@@ -48,7 +48,7 @@ intervals = st.sampled_from([*BY_CLOCK, *BY_TICKS, *BY_DAYS, "12M"])
 def plain_bars(symbol: str, interval: Interval, ticks: Iterable[MarketTick]) -> list[BarRow]:
     """Bars made by looking at every tick, and by the calendar of `datetime`. Their ends are left out."""
     grid = make_listing(symbol, 0).grid
-    zone, hour, minute = HOURS.get(symbol.split(":")[0], AROUND_THE_CLOCK)
+    zone, hour, minute = HOURS.get(symbol.partition(":")[0], AROUND_THE_CLOCK)
 
     def session(tick: MarketTick) -> datetime:
         local = datetime.fromtimestamp(tick.time, zone)
@@ -238,11 +238,10 @@ def fingerprint() -> str:
     """A digest of some of everything."""
     market = Market(11)
     now = market_start(11)
-    parts = [
-        (market.history(name, text, now, 20), market.quote(name, now), market.ticks(name, now, now + 60))
-        for name in SYMBOLS
-        for text in [*BY_CLOCK, *BY_TICKS, *BY_DAYS]
-    ]
+    parts: list[object] = []
+    for name in SYMBOLS:
+        parts += [market.info(name), market.quote(name, now), market.ticks(name, now, now + 60)]
+        parts += [market.history(name, text, now, 20) for text in [*BY_CLOCK, *BY_TICKS, *BY_DAYS]]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -115,18 +116,18 @@ class FakeServer:
             return VirtualClock(self._tape.start if self._tape else market_start(self.seed))
         return SystemClock() if self._factor == 1 else ScaledClock(self._factor)
 
-    def _new_connection(self) -> Connection:
+    def _new_connection(self, manners: Manners) -> Connection:
         with self._lock:
             self._count += 1
             if self._tape is not None:
-                return TapeConnection(self._tape.playback, self._manners, self._count)
-            return MarketConnection(self._market, self._manners, self._count)
+                return TapeConnection(self._tape.playback, manners, self._count)
+            return MarketConnection(self._market, manners, self._count)
 
     # --- connections ----------------------------------------------------------------------------------------------
 
     def connect(self) -> ServedTransport:
         """A connection in memory, without a socket: this is a `Connector`."""
-        connection = self._new_connection()
+        connection = self._new_connection(self._manners)
         transport = ServedTransport(connection, self.clock, url="fake:")
         with self._lock:
             self._served.append((transport, connection))
@@ -148,11 +149,15 @@ class FakeServer:
                 self._listener = listener
 
     def _new_listened(self) -> tuple[Connection, Clock]:
-        connection = self._new_connection()
+        manners, clock = self._manners, self.clock
+        if isinstance(clock, VirtualClock):
+            # A virtual clock belongs to one connection: each client is served as fast as it reads. No echo can keep up
+            # with its heartbeats, so none is waited for.
+            manners, clock = replace(manners, heartbeat_timeout=None), self._new_clock()
+        connection = self._new_connection(manners)
         with self._lock:
             self._listened.append(connection)
-        # A virtual clock belongs to one connection: each client is served as fast as it reads.
-        return connection, self._new_clock() if isinstance(self.clock, VirtualClock) else self.clock
+        return connection, clock
 
     @property
     def url(self) -> str:

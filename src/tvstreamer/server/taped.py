@@ -104,8 +104,8 @@ class TapeConnection:
             self._server.note(at, "rejected", str(command.__struct_config__.tag), str(mismatch))
             self._server.reply(self._refusal(command))
             return
-        if self._base is None and isinstance(command, CreateSeries | QuoteAddSymbols | ResolveSymbol):
-            self._base = at - self._playback.position / 1e9
+        if self._base is None and self._playback.first_ask is not None:
+            self._base = at - self._playback.first_ask / 1e9
 
     def _refusal(self, command: Command) -> list[Reply]:
         match command:

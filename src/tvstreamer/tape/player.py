@@ -92,7 +92,9 @@ class Playback:
         self._offers = [offer for offer in offers if offer.connection == connection]
         self._taken: set[int] = set()
         self.position = -1
-        """Offset in ns up to which the tape has been played; -1 before its first record."""
+        """Offset in ns up to which replies have been played; -1 before the first."""
+        self.first_ask: int | None = None
+        """Offset in ns at which the recorded client asked for what the live one asked for first."""
         self._next: Record | None = None
         self._ended = False
         self._aliases = Aliases()
@@ -155,13 +157,15 @@ class Playback:
             for number, offer in enumerate(self._offers)
             if (offer.kind, offer.symbol, offer.interval) == (kind, symbol, interval)
         ]
-        ahead = [pair for pair in fitting if pair[1].t > self.position]
+        ahead = [pair for pair in fitting if pair[1].t >= self.position]
         free = [pair for pair in ahead if pair[0] not in self._taken] or ahead
         alike = [pair for pair in free if _purpose(pair[1].session) == purpose] or free
         if alike:
             number, offer = alike[0]
             if not taken:
                 self._taken.add(number)
+            if self.first_ask is None:
+                self.first_ask = offer.t
             return offer
         what = f"{symbol} {interval}".strip()
         if fitting:
@@ -184,8 +188,6 @@ class Playback:
                 self._ended = True
             elif record.k in ("recv", "close"):
                 self._next = record
-            else:
-                self.position = record.t
         return self._next
 
     def take(self) -> str | None:

@@ -76,7 +76,8 @@ def test_well_known_symbols_have_familiar_prices(symbol: str, price: float) -> N
 
 
 @pytest.mark.parametrize(
-    "symbol", ["KRAKEN:DOGEBTC", "FX:JPYUSD", "FX:EURUSD", "BINANCE:XRPUSDT", "BINANCE:NEWUSDT", "NASDAQ:NEW", "TVC:NEW"]
+    "symbol",
+    ["KRAKEN:DOGEBTC", "FX:JPYUSD", "FX:EURUSD", "BINANCE:XRPUSDT", "BINANCE:NEWUSDT", "NASDAQ:NEW", "TVC:NEW"],
 )
 def test_a_price_is_always_many_steps(symbol: str) -> None:
     for seed in range(20):

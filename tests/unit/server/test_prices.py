@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -52,7 +53,7 @@ def test_the_ticks_of_a_minute_add_up_to_it(symbol: str) -> None:
             times = [trade.time for trade in trades]
             assert minute.time <= times[0]
             assert times[-1] < minute.end
-            assert all(earlier < later for earlier, later in zip(times, times[1:], strict=False))
+            assert all(earlier < later for earlier, later in pairwise(times))
             assert all(round(time * 1000) / 1000 == time for time in times)
 
 
@@ -72,7 +73,7 @@ def test_parts_follow_each_other_and_lie_within_their_whole() -> None:
 def test_prices_of_neighbours_are_no_more_than_a_few_steps_apart() -> None:
     prices = Prices(make_listing("BINANCE:BTCUSDT", 1), 1)
     hours = prices.parts(prices.day(9_000))
-    for before, after in zip(hours, hours[1:], strict=False):
+    for before, after in pairwise(hours):
         assert abs(after.open - before.close) <= 1
     for day in range(9_000, 9_200):
         assert abs(prices.day(day + 1).open - prices.day(day).close) <= 2
@@ -131,7 +132,7 @@ def test_the_walk_moves_by_about_its_volatility_a_day_and_stays_in_sight_of_its_
     listing = make_listing("BINANCE:BTCUSDT", 4)
     prices = Prices(listing, 4)
     closes = [prices.day(day).close for day in range(40_000)]
-    moves = sorted(abs(after / before - 1) for before, after in zip(closes, closes[1:], strict=False))
+    moves = sorted(abs(after / before - 1) for before, after in pairwise(closes))
     # Half of the moves of a bell curve are below 0.67 of its width.
     assert 0.010 < moves[len(moves) // 2] < 0.018
     assert listing.base / 20 < min(closes) < max(closes) < listing.base * 20
