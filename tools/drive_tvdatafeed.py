@@ -6,7 +6,7 @@ websocket-client are installed: `python tools/drive_tvdatafeed.py ws://127.0.0.1
 
 import sys
 
-from tvDatafeed import Interval, TvDatafeed, main
+from tvDatafeed import Interval, TvDatafeed, main  # type: ignore[import-not-found]
 
 if __name__ == "__main__":
     connect = main.create_connection

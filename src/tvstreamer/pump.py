@@ -25,7 +25,7 @@ LONGEST = 3600.0
 """Seconds that a turn waits when nobody limits it; every wait has an end."""
 
 
-class EndOfStream(Exception):  # noqa: N818 - like StopIteration, it is no error
+class EndOfStream(Exception):
     """The source has ended as it should: nothing more comes."""
 
 

@@ -79,9 +79,8 @@ def _options(spec: str, text: str, known: tuple[str, ...]) -> dict[str, str]:
     for part in filter(None, text.split(",")):
         key, equals, value = part.partition("=")
         if key not in known or not equals or not value:
-            raise InvalidSource(
-                f"source {shorten(spec)}: option {shorten(part)}: expected {' or '.join(f'{each}=...' for each in known)}"
-            )
+            expected = " or ".join(f"{each}=..." for each in known)
+            raise InvalidSource(f"source {shorten(spec)}: option {shorten(part)}: expected {expected}")
         options[key] = value
     return options
 
@@ -91,7 +90,8 @@ def _live_url(host: str, spec: str) -> str:
         return f"wss://{HOSTS[host]}{SOCKET_PATH}"
     if "." in host and "/" not in host:
         return f"wss://{host}{SOCKET_PATH}"
-    raise InvalidSource(f"source {shorten(spec)}: host {shorten(host)}: expected one of {', '.join(HOSTS)}, or a host name")
+    known = ", ".join(HOSTS)
+    raise InvalidSource(f"source {shorten(spec)}: host {shorten(host)}: expected one of {known}, or a host name")
 
 
 def _socket(

@@ -170,10 +170,10 @@ class TvWSClient:
 
     def _make_pump(self, source: Source) -> Turning:
         seed = source.seed if self._seed is None else self._seed
-        rng = random.Random(seed)  # noqa: S311 - ids, not secrets
+        rng = random.Random(seed)
         protocol = ClientProtocol(rng=rng, settings=self._settings)
         if self._record is not None:
-            self._writer = self._make_writer(source, seed)
+            self._writer = self._make_writer(self._record, source, seed)
         if source.tape is not None and not self._wanted:
             return self._make_tape_pump(source, protocol)
         for subscription in self._wanted:
@@ -203,13 +203,13 @@ class TvWSClient:
             copy=None if self._writer is None else self._writer.copy,
         )
 
-    def _make_writer(self, source: Source, seed: int | None) -> Any:
+    def _make_writer(self, path: Path, source: Source, seed: int | None) -> Any:
         from tvstreamer.tape.format import Header
         from tvstreamer.tape.redact import Redactor, new_key
         from tvstreamer.tape.writer import TapeWriter
 
         redactor = Redactor(
-            key=new_key(None if seed is None else random.Random(seed)),  # noqa: S311 - asked for: the same seed, the same tape
+            key=new_key(None if seed is None else random.Random(seed)),
             secrets=self._credentials.secrets(),
         )
         start = source.clock.now()
@@ -220,7 +220,7 @@ class TvWSClient:
             subscriptions=[subscription.describe() for subscription in self._wanted],
             seed=seed,
         )
-        return TapeWriter(self._record, header, redactor=redactor, overwrite=self._overwrite)
+        return TapeWriter(path, header, redactor=redactor, overwrite=self._overwrite)
 
     def close(self) -> None:
         """Ends the stream and waits for its end: the connection, the reader thread, the recording. Safe to repeat."""
@@ -392,7 +392,8 @@ class TvWSClient:
         """
         symbol, parsed = parse_symbol(symbol), Interval.parse(interval)
         self.connect()
-        assert self._source is not None and self._pump is not None
+        assert self._source is not None
+        assert self._pump is not None
         if self._source.tape is not None:
             return self._recorded_history(self._source.tape, symbol, parsed, n)
         pump = self._pump

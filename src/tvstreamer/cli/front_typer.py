@@ -40,7 +40,7 @@ def _application(made: Callable[[Call], None]) -> typer.Typer:
 
     @application.callback()
     def root(
-        version: bool = typer.Option(False, "--version", callback=version, is_eager=True, help="Show the version."),  # noqa: FBT001
+        version: bool = typer.Option(False, "--version", callback=version, is_eager=True, help="Show the version."),
     ) -> None:
         pass
 

@@ -19,7 +19,8 @@ Printer = Callable[[Event], None]
 def printer(form: str, events: str = "all", stream: BinaryIO | None = None) -> Printer:
     """A function that prints an event in one of the forms; with `events="market"` status events are left out."""
     out = stream or sys.stdout.buffer
-    line = {"jsonl": Event.to_json, "csv": _Csv(), "table": _table}[form]
+    lines: dict[str, Callable[[Event], bytes]] = {"jsonl": Event.to_json, "csv": _Csv(), "table": _table}
+    line = lines[form]
 
     def write(event: Event) -> None:
         if events == "all" or isinstance(event, MARKET_EVENTS):
@@ -37,7 +38,7 @@ class _Csv:
         self._seen: set[type[Event]] = set()
 
     def __call__(self, event: Event) -> bytes:
-        rows = []
+        rows: list[list[object]] = []
         kind = type(event).__struct_config__.tag
         if type(event) not in self._seen:
             self._seen.add(type(event))

@@ -156,7 +156,8 @@ COMMANDS = (
     Command(
         "history", "Print the newest bars of a symbol.", "tvstreamer.cli.market:history",
         options=(
-            Option("symbol", "EXCHANGE:TICKER", short="s", required=True), Option("interval", "bar length", short="i", required=True),
+            Option("symbol", "EXCHANGE:TICKER", short="s", required=True),
+            Option("interval", "bar length: 1, 5, 1H, 1D, ...", short="i", required=True),
             _BARS, _SOURCE, _FORMAT, _TIMEOUT,
         ),
     ),

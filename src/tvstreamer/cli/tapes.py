@@ -87,7 +87,7 @@ def _event_file(name: str | None) -> Iterator[Callable[[Event], None]]:
         yield printer("jsonl")
     else:
         try:
-            file: BinaryIO = Path(name).open("wb")
+            file: BinaryIO = Path(name).open("wb")  # noqa: SIM115 - closed below
         except OSError as error:
             raise TapeWriteError(f"{name}: cannot be written: {error.strerror}") from error
         with file:
@@ -131,7 +131,9 @@ def import_(kind: str, file: str, output: str, overwrite: bool) -> int:
     from tvstreamer.tape.redact import Redactor
 
     try:
-        lines = Path(file).open(encoding="utf-8", errors="surrogateescape", newline="\n")
+        lines = Path(file).open(  # noqa: SIM115 - closed below
+            encoding="utf-8", errors="surrogateescape", newline="\n"
+        )
     except OSError as error:
         raise TapeFormatError(f"cannot be read: {error.strerror}", path=file) from error
     with lines:

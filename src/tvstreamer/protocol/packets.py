@@ -34,7 +34,7 @@ class Hello(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     session_id: str
     timestamp: int = 0
-    timestampMs: int | None = None  # noqa: N815 - the wire's key
+    timestampMs: int | None = None
     release: str = ""
     studies_metadata_hash: str = ""
     auth_scheme_vsn: int = 0

@@ -161,7 +161,7 @@ class ServerProtocol:
 
     def reject(self, session: str, reason: str, info: str, at: float) -> None:
         """Refuses a call; the socket and other sessions live on."""
-        self.note(at, "rejected", info.split(".")[0], reason)
+        self.note(at, "rejected", info.split(".", maxsplit=1)[0], reason)
         self.reply([CriticalErrorReply(CriticalErrorReply.Params(session, reason, info))])
 
     def _keep(self, command: Command, at: float) -> bool:

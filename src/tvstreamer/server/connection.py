@@ -104,14 +104,15 @@ class _Feed:
         self.oldest = rows[0].time if rows else math.inf
         self.oldest_index = 0
 
-    def data(self, rows: list[tuple[int, BarRow]], *, first: bool) -> dict[str, Any]:
+    def objects(self, rows: list[tuple[int, BarRow]], *, first: bool) -> Any:
+        """The series' part of an update; bars as plain lists, as those without volume have one element less."""
         data: dict[str, Any] = {"node": NODE} if first else {}
         data["s"] = [{"i": index, "v": _values(row)} for index, row in rows]
         data["ns"] = {"d": "", "indexes": [] if first else "nochange"}
         data["t"] = self.turnaround
         if rows:
             data["lbs"] = {"bar_close_time": int(rows[-1][1].end)}
-        return data
+        return {self.name: data}
 
 
 class MarketConnection:
@@ -393,7 +394,7 @@ class MarketConnection:
             for row in feed.bars.add(tick):
                 index = feed.bars.index
                 if index == before:
-                    objects = {feed.name: feed.data([(index, row)], first=False)}
+                    objects = feed.objects([(index, row)], first=False)
                     updates.append(DataUpdate(DataUpdate.Params(feed.session, objects)))
                 else:
                     updates.append(_timed(_timescale(feed, [(index, row)], first=False), tick.time))
@@ -427,7 +428,7 @@ def _timescale(feed: _Feed, rows: list[tuple[int, BarRow]], *, first: bool) -> T
         "marks": [[20 if first else 5, int(row.time), number] for number, row in rows],
         "index_diff": [],
     }
-    objects = {feed.name: feed.data(rows, first=first)}
+    objects = feed.objects(rows, first=first)
     return TimescaleUpdate(
         TimescaleUpdate.Params(feed.session, objects, msgspec.Raw(msgspec.json.encode(timescale)))
     )

@@ -17,6 +17,7 @@ from tvstreamer.tape.player import Playback, index
 from tvstreamer.tape.reader import TapeReader, scan_sends
 from tvstreamer.transports.base import OneReader, Received, TransportInfo
 
+
 class ReplayTransport:
     """One connection of a tape, matched to what is sent. Raises `TapeMismatch` from `send` for what is not on it."""
 
