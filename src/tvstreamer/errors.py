@@ -224,6 +224,9 @@ class MissingDependencyError(TvError, ImportError):
     """An optional package is absent. The text names the extra to install."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; it comes with: pip install 'tvstreamer[{extra}]'")
+        super().__init__(package, extra)
         self.package = package
         self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.package} is not installed; it comes with: pip install 'tvstreamer[{self.extra}]'"

@@ -95,7 +95,12 @@ def _live_url(host: str, spec: str) -> str:
 
 
 def _socket(
-    url: str, credentials: Credentials, clock: Clock | None, origin: str | None, headers: tuple[tuple[str, str], ...], timeout: float
+    url: str,
+    credentials: Credentials,
+    clock: Clock | None,
+    origin: str | None,
+    headers: tuple[tuple[str, str], ...],
+    timeout: float,
 ) -> Source:
     own_clock = clock or SystemClock()
     extra: dict[str, Any] = {} if origin is None else {"origin": origin}
@@ -148,14 +153,10 @@ def _tape(path: Path, speed: float | str | None) -> Source:
     if not path.exists():
         raise InvalidSource(f"source {shorten(str(path))}: no such file, and none of live, fake, ws://, wss://")
     factor = parse_speed(speed)
-    start = tape_start(path)
-    clock: Clock = VirtualClock(start) if factor is None else ScaledClock(factor, start=start)
-    connector = ReplayConnector(path, clock)
-    return Source("tape", str(path), clock, False, connector, connector.header.seed, path, connector.more)
 
+    def clock_from(start: float) -> Clock:
+        return VirtualClock(start) if factor is None else ScaledClock(factor, start=start)
 
-def tape_start(path: Path) -> float:
-    """When a tape begins."""
-    from tvstreamer.tape.reader import TapeReader
-
-    return TapeReader(path).header.start
+    connector = ReplayConnector(path, clock_from)
+    seed = connector.header.seed
+    return Source("tape", str(path), connector.clock, False, connector, seed, path, connector.more, connector.close)

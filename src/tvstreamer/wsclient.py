@@ -248,6 +248,8 @@ class TvWSClient:
             done.set()
         if source is not None:
             source.close()
+        if self._reader is not None:
+            self._reader.close()
         if writer is not None:
             writer.finish()
 

@@ -117,10 +117,7 @@ def test_an_error_with_a_builtin_counterpart_is_caught_as_that(error: type[TvErr
         TapeFormatError("not JSON", path="a.jsonl", line=3),
         TapeError("plain"),
         SymbolError("no", reply="symbol_error"),
-        pytest.param(
-            MissingDependencyError("typer", "cli"),
-            marks=pytest.mark.xfail(raises=TypeError, reason="its args are the text, its constructor takes two names"),
-        ),
+        MissingDependencyError("typer", "cli"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -7,11 +7,11 @@ in-memory connections and makes the server a source of its own for `TvWSClient(s
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
 from tvstreamer.constants import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
@@ -22,6 +22,9 @@ from tvstreamer.server.connection import REPLY_DELAY, Manners, MarketConnection
 from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
 from tvstreamer.server.taped import TapeConnection
 from tvstreamer.symbols import parse_symbol
+from tvstreamer.tape.format import Record
+from tvstreamer.tape.player import Playback, index
+from tvstreamer.tape.reader import TapeReader, scan_sends
 from tvstreamer.transports.memory import ServedTransport
 
 if TYPE_CHECKING:
@@ -225,20 +228,20 @@ class _Tape:
     """A tape to be served: each client gets its first connection, from the beginning."""
 
     def __init__(self, path: Path) -> None:
-        from tvstreamer.tape.player import index
-        from tvstreamer.tape.reader import TapeReader, scan_sends
-
         self._path = path
-        self.start = TapeReader(path).header.start
+        with TapeReader(path) as reader:
+            self.start = reader.header.start
         self._offers = index(scan_sends(path))
 
-    def playback(self) -> Any:
-        from tvstreamer.tape.player import Playback
-        from tvstreamer.tape.reader import TapeReader
-
+    def playback(self) -> Playback:
         first = self._offers[0].connection if self._offers else 1
-        records = (record for record in TapeReader(self._path) if record.c == first and record.k != "open")
-        return Playback(first, records, self._offers)
+        return Playback(first, _of_connection(self._path, first), self._offers)
+
+
+def _of_connection(path: Path, number: int) -> Iterator[Record]:
+    """One connection's records; the file is closed when they are used up or nobody wants them any more."""
+    with TapeReader(path) as reader:
+        yield from (record for record in reader if record.c == number and record.k != "open")
 
 
 def _told(connection: Connection, at: float, each: Callable[[MarketConnection], None] | None) -> None:

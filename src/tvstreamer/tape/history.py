@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from tvstreamer.events import Bar
 from tvstreamer.protocol import codec
 from tvstreamer.protocol.charts import history_bars
 from tvstreamer.protocol.packets import BarValues, SeriesCompleted, TimescaleUpdate
+from tvstreamer.tape.format import Record
 from tvstreamer.tape.player import index
 from tvstreamer.tape.reader import TapeReader, scan_sends
 
@@ -23,7 +25,14 @@ def recorded_history(path: Path, symbol: str, interval: str, n: int) -> list[Bar
     if not wanted:
         return None
     rows: dict[tuple[int, str, str], list[BarValues]] = {key: [] for key in wanted}
-    for record in TapeReader(path):
+    with TapeReader(path) as reader:
+        return _first_long_enough(reader, rows, symbol, interval, n)
+
+
+def _first_long_enough(
+    records: Iterable[Record], rows: dict[tuple[int, str, str], list[BarValues]], symbol: str, interval: str, n: int
+) -> list[Bar] | None:
+    for record in records:
         if record.k != "recv":
             continue
         for payload in record.payloads():

@@ -7,7 +7,7 @@ plays in real time or N times as fast. Either way the stamps handed out are the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tvstreamer.clock import Clock
@@ -78,11 +78,11 @@ class ReplayTransport:
 class ReplayConnector:
     """Hands out the connections of a tape one by one; raises `TapeExhausted` when there are no more."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, path: Path, clock_from: Callable[[float], Clock]) -> None:
         self._path = path
         self._reader = TapeReader(path)
         self.header = self._reader.header
+        self.clock = clock_from(self.header.start)
         self._offers = index(scan_sends(path))
         self._records = iter(self._reader)
         self._opened: Record | None = None
@@ -106,7 +106,11 @@ class ReplayConnector:
         opened, self._opened = self._opened, None
         assert opened is not None
         playback = Playback(opened.c, self._of_one_connection(), self._offers)
-        return ReplayTransport(playback, self.header, opened, self._clock, self._path.name)
+        return ReplayTransport(playback, self.header, opened, self.clock, self._path.name)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._reader.close()
 
     def _of_one_connection(self) -> Iterator[Record]:
         for record in self._records:
