@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tvstreamer.server.listener import Listener
 
 Connection = MarketConnection | TapeConnection
+_LAST_PORT = 65_535
 
 
 class HandMarket:
@@ -88,6 +89,8 @@ class FakeServer:
         port: int = 0,
         clock: Clock | None = None,
     ) -> None:
+        if not 0 <= port <= _LAST_PORT:
+            raise InvalidPlan(f"port {port!r}: expected 0, for a free one, or a number up to {_LAST_PORT}")
         self.seed = seed
         self._factor = _speed(speed)
         self._market = Market(seed, unknown=unknown)

@@ -111,8 +111,9 @@ class HandSymbol:
         """The ticks with `after < time <= until`, in order."""
         return [tick for tick in self._ticks if after < tick.time <= until]
 
-    def next_tick(self, after: float) -> None:
-        """None: a tick by hand is never known beforehand."""
+    def next_tick(self, after: float) -> MarketTick | None:
+        """None, for a tick by hand is never known beforehand."""
+        return None
 
     def history(self, interval: Interval, until: float, count: int, at: float) -> list[BarRow]:
         """The newest `count` bars that opened by `until`, as known at `at`, oldest first.

@@ -150,13 +150,12 @@ class Prices:
         count = minute.count
         noise = self._noise(minute, count)
         prices = [minute.open, *_bridge(minute.open, minute.close, minute.low, minute.high, noise[1:])]
-        # First and last are settled; the extremes go to two of those between.
+        # First and last are settled; the extremes go to two of those between, of which there are at least two.
         inner = range(1, count - 1)
-        highest = max(inner, key=prices.__getitem__)
         if max(prices) < minute.high:
-            prices[highest] = minute.high
+            prices[max(inner, key=prices.__getitem__)] = minute.high
         if min(prices) > minute.low:
-            prices[min((place for place in inner if place != highest), key=prices.__getitem__)] = minute.low
+            prices[min(inner, key=prices.__getitem__)] = minute.low
         # One more gap than ticks, so that the last is not always at the end. Each is at least a few milliseconds.
         gaps = list(accumulate([16 + some.activity for some in noise]))
         scale = gaps[-1] + 16 + noise[0].above

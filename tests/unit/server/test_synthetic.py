@@ -154,11 +154,13 @@ def test_at_says_until_when_the_newest_bar_is_known() -> None:
     assert week[0].volume == sum(row.volume or 0 for row in history(BTC, "1D", utc(2025, 7, 20, 23, 59, 59), 7))
 
 
-def test_tick_bars_that_open_later_than_until_are_left_out_although_known() -> None:
-    rows = AAPL.history(interval("10T"), TUESDAY, 5, TUESDAY + 600)
-    assert len(rows) == 5
-    assert rows[-1].time <= TUESDAY
-    assert rows[:-1] == history(AAPL, "10T", TUESDAY, 5)[:-1]
+@pytest.mark.parametrize("text", ["10T", "5R"])
+def test_bars_that_open_later_than_until_are_left_out_although_known(text: str) -> None:
+    opens = utc(2025, 7, 15, 13, 30)
+    rows = AAPL.history(interval(text), opens + 30, 60, opens + 7_200)
+    assert len(rows) == 60
+    assert opens <= rows[-1].time <= opens + 30
+    assert rows[:-1] == history(AAPL, text, opens + 30, 60)[:-1]
 
 
 def test_the_last_hour_of_a_session_is_a_short_one() -> None:
