@@ -146,9 +146,7 @@ def test_daily_bars_add_up_to_the_longer_ones(symbol: str, seed: int, text: str,
 
 
 @given(symbols, seeds, intervals, moments, st.integers(min_value=1, max_value=30))
-def test_every_bar_is_sound_and_follows_the_one_before(
-    symbol: str, seed: int, text: str, until: float, count: int
-) -> None:
+def test_every_bar_is_sound_and_follows_the_one_before(symbol: str, seed: int, text: str, until: float, count: int) -> None:
     market = Market(seed)
     rows = market.history(symbol, text, until, count)
     assert len(rows) == count or rows[0].time < 650_000_000
@@ -232,6 +230,41 @@ def test_next_tick_is_the_first_of_those_to_come_and_none_is_missed(symbol: str,
     assert market.ticks(symbol, after, tick.time) == [tick]
     # Not even Christmas: no market is closed for longer than a weekend.
     assert tick.time - after < 4 * DAY
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["tick", "tick", "tick", "close"]),
+        st.sampled_from([0, 0.5, 1, 20, 60, 3_000, 90_000]),
+        st.integers(min_value=1, max_value=500),
+    ),
+    max_size=40,
+)
+
+
+@given(steps, st.sampled_from(["5S", "1", "7", "60", "1D", "1W", "1M", "2T", "5R"]), st.booleans())
+def test_by_hand_too_a_series_that_is_kept_up_equals_one_made_anew(
+    script: list[tuple[str, float, int]], text: str, given_before: bool
+) -> None:
+    market = Market()
+    now = MIDNIGHT - 1_000.0
+    market.tick("NASDAQ:AAPL", 1, at=now)
+    if given_before:
+        market.set_bars("NASDAQ:AAPL", text, [[now - 999, 1, 2, 1, 2, 5], [now - 99, 2, 2, 1, 1, 5]])
+    series = market.series("NASDAQ:AAPL", text, at=now, count=100)
+    for action, pause, cents in script:
+        now += pause
+        if action == "tick":
+            series.add(market.tick("NASDAQ:AAPL", cents / 100, at=now))
+        else:
+            market.close_bar("NASDAQ:AAPL", text, now)
+            series.close_bar()
+    rows = series.rows
+    assert rows == market.series("NASDAQ:AAPL", text, at=now, count=100).rows
+    times = [row.time for row in rows]
+    assert all(before < after for before, after in pairwise(times))
+    ticks = [cents / 100 for action, _, cents in script if action == "tick"]
+    assert not ticks or market.quote("NASDAQ:AAPL", now)["lp"] == ticks[-1] == rows[-1].close
 
 
 def fingerprint() -> str:

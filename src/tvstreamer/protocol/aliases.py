@@ -16,6 +16,8 @@ from tvstreamer.protocol import codec, framing
 
 _decode = msgspec.json.Decoder().decode
 
+_UPDATES = ('{"m":"qsd","p":["', '{"m":"du","p":["')
+
 LiveSeries = tuple[str, str, str]
 """Chart session, series and turnaround, as the live client named them."""
 
@@ -27,10 +29,13 @@ class Aliases:
         self._series: dict[tuple[str, str], list[LiveSeries]] = {}
         self._symbols: dict[tuple[str, str], list[tuple[str, str]]] = {}
         self._quotes: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self._heads: dict[str, list[str]] = {}
+        """How the beginning of a quote or bar update is rewritten, while nothing new is learned."""
 
     # --- learning -------------------------------------------------------------------------------------------------
 
     def bind_series(self, recorded: tuple[str, str], live: LiveSeries) -> None:
+        self._heads.clear()
         _add(self._series, recorded, live)
 
     def bind_symbol(self, recorded: tuple[str, str], live: tuple[str, str]) -> None:
@@ -39,6 +44,7 @@ class Aliases:
 
     def bind_quote(self, recorded: tuple[str, str], live: tuple[str, str]) -> None:
         """(quote session, symbol string) on both sides."""
+        self._heads.clear()
         _add(self._quotes, recorded, live)
 
     def has_quote(self, session: str, name: str) -> bool:
@@ -47,10 +53,12 @@ class Aliases:
 
     def forget_series(self, session: str, series: str | None = None) -> None:
         """Nothing more for this live series, or for all of a chart session."""
+        self._heads.clear()
         for targets in self._series.values():
             targets[:] = [each for each in targets if each[0] != session or series not in (None, each[1])]
 
     def forget_quote(self, session: str, name: str | None = None) -> None:
+        self._heads.clear()
         for targets in self._quotes.values():
             targets[:] = [each for each in targets if each[0] != session or name not in (None, each[1])]
 
@@ -60,6 +68,24 @@ class Aliases:
         """A recorded payload as the live client has to get it: none, one or several."""
         if framing.heartbeat(payload):
             return [payload]
+        if payload.startswith(_UPDATES):
+            return self._rewrite_update(payload)
+        return self._rewrite_packet(payload)
+
+    def _rewrite_update(self, payload: str) -> list[str]:
+        """The bulk of a tape. Ids stand before the values, so what was done to one beginning serves for all alike."""
+        cut = payload.find('"s":')
+        head, tail = payload[:cut], payload[cut:]
+        heads = self._heads.get(head)
+        if heads is not None and tail.count('"t":"') <= 1:
+            return [each + tail for each in heads]
+        rewritten = self._rewrite_packet(payload)
+        # Only a beginning can be remembered: not where a turnaround behind it has another name now.
+        if all(_turnaround(text) == _turnaround(payload) for text in rewritten):
+            self._heads[head] = [text[: text.find('"s":')] for text in rewritten]
+        return rewritten
+
+    def _rewrite_packet(self, payload: str) -> list[str]:
         try:
             packet = _decode(payload)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -105,6 +131,12 @@ class Aliases:
         lives += [each[0] for key, targets in self._symbols.items() if key[0] == session for each in targets]
         lives += [each[0] for key, targets in self._quotes.items() if key[0] == session for each in targets]
         return list(dict.fromkeys(lives))
+
+
+def _turnaround(payload: str) -> str:
+    """What stands behind the last turnaround of an update, itself included up to its closing quote; "" without one."""
+    start = payload.rfind('"t":"')
+    return "" if start < 0 else payload[start : payload.find('"', start + len('"t":"'))]
 
 
 def _add(table: dict[Any, list[Any]], key: Any, value: Any) -> None:

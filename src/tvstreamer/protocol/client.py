@@ -445,7 +445,8 @@ class ClientProtocol:
             self._plan_closes()
             return
         close_time = None if data.lbs is None else data.lbs.bar_close_time
-        if series.apply([row.v for row in data.s], close_time, self._events):
+        rows = [data.s[0].v] if len(data.s) == 1 else [row.v for row in data.s]
+        if series.apply(rows, close_time, self._events):
             self._plan_closes()
 
     def _on_completed(self, reply: SeriesCompleted, at: float) -> None:

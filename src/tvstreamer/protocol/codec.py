@@ -35,6 +35,8 @@ _encode = msgspec.json.Encoder().encode
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _EXPONENT = re.compile(r"([-:,\[])([0-9]+(?:\.[0-9]+)?)e([+-]?[0-9]+)")
+_EXPONENT_MARKS = ("e-", "e1", "e2", "e3")
+"""msgspec writes an exponent from 16 to 308, or a negative one."""
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
@@ -104,8 +106,10 @@ def encode(packet: Command | Reply | Hello | Heartbeat | Unknown) -> str:
 def wire_json(value: object) -> str:
     """JSON as the wire writes it: like msgspec's, but for exponents."""
     text = _encode(value).decode()
-    # Nearly nothing has an exponent; an `e` between digits is looked for before the text is taken apart.
-    return _plain_numbers(text) if _EXPONENT.search(text) else text
+    # Nearly nothing has an exponent, and looking for its first characters is cheaper than looking at every number.
+    if any(mark in text for mark in _EXPONENT_MARKS) and _EXPONENT.search(text):
+        return _plain_numbers(text)
+    return text
 
 
 def _plain_numbers(text: str) -> str:

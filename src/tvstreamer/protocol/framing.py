@@ -49,15 +49,24 @@ def join(payloads: Iterable[str]) -> str:
 
 def split(message: str) -> list[str]:
     """The payloads of a message, in order. Raises `FramingError` with the offset at which it stops making sense."""
+    # Most messages are one short packet: one look-up and one comparison settle those.
+    payload = single(message)
+    if payload is not None:
+        return [payload]
     total = len(message)
-    # Most messages are one short ASCII packet: one look-up and one comparison settle those.
-    if total <= _TABLE and message.isascii():
-        payload = message.removeprefix(_HEADERS[total])
-        if len(payload) != total:
-            return [payload]
     if total > MAX_MESSAGE:
         raise FramingError(f"a message of {total} characters, the limit is {MAX_MESSAGE}", 0)
     return _walk(message, total)
+
+
+def single(message: str) -> str | None:
+    """The payload of a message that is one short ASCII packet, as most are; None for any other."""
+    total = len(message)
+    if total <= _TABLE and message.isascii():
+        payload = message.removeprefix(_HEADERS[total])
+        if len(payload) != total:
+            return payload
+    return None
 
 
 def _walk(message: str, total: int) -> list[str]:

@@ -17,11 +17,14 @@ from tvstreamer.symbols import plain_symbol
 class QuoteState:
     """Everything known of one symbol in one quote session."""
 
-    __slots__ = ("fields", "symbol")
+    __slots__ = ("fields", "price", "symbol", "volume")
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
+        self.price: float | None = None
+        self.volume: float | None = None
         self.fields: dict[str, Any] = {}
+        """The merged state; kept where a session is there for quotes."""
 
 
 class QuoteSession:
@@ -46,25 +49,33 @@ class QuoteSession:
         state = self.states.get(update.n)
         if state is None:
             return False
-        changes = update.v
-        if NO_VALUE in changes.values():
-            changes = {name: None if value == NO_VALUE else value for name, value in changes.items()}
-        fields = state.fields
-        price, volume = fields.get("lp"), fields.get("volume")
-        fields.update(changes)
         if update.s != "ok":
             events.append(SymbolFailed(state.symbol, at, update.errmsg or update.s))
         elif self.ticks:
-            new_price, new_volume = fields.get("lp"), fields.get("volume")
-            if new_price != price or new_volume != volume:
-                last = _number(new_price)
-                if last is not None:
-                    moment = _number(changes.get("lp_time"))
-                    events.append(Tick(state.symbol, at if moment is None else moment, last, _number(new_volume)))
+            _apply_tick(state, update.v, at, events)
         if self.quotes:
-            events.append(Quote(state.symbol, at, update.s, changes, dict(fields)))
+            changes = update.v
+            if NO_VALUE in changes.values():
+                changes = {name: None if value == NO_VALUE else value for name, value in changes.items()}
+            state.fields.update(changes)
+            events.append(Quote(state.symbol, at, update.s, changes, dict(state.fields)))
         return True
 
 
+def _apply_tick(state: QuoteState, changes: dict[str, Any], at: float, events: list[Event]) -> None:
+    """A tick where the last price or the day's volume changed, and a price is known."""
+    price = _number(changes["lp"]) if "lp" in changes else state.price
+    volume = _number(changes["volume"]) if "volume" in changes else state.volume
+    if price == state.price and volume == state.volume:
+        return
+    state.price = price
+    state.volume = volume
+    if price is not None:
+        moment = _number(changes["lp_time"]) if "lp_time" in changes else None
+        events.append(Tick(state.symbol, at if moment is None else moment, price, volume))
+
+
 def _number(value: Any) -> float | None:
-    return float(value) if value.__class__ is float or value.__class__ is int else None
+    if value.__class__ is float or value.__class__ is int:
+        return None if value == NO_VALUE else float(value)
+    return None

@@ -121,9 +121,7 @@ class Series:
             del self._done[: -self._keep]
         return [self._row()]
 
-    def take(
-        self, time: float, end: float, count: int, open_: float, high: float, low: float, close: float, lots: int
-    ) -> bool:
+    def take(self, time: float, end: float, count: int, open_: float, high: float, low: float, close: float, lots: int) -> bool:
         """Takes a stretch of `count` ticks from `time` to before `end`, if it is within one bar for certain.
 
         False means that nothing was taken, and that the stretch has to be offered in smaller pieces. A single tick is

@@ -6,6 +6,7 @@ UTC whatever its exchange, so that a tick is welcome at any moment. Prices stay 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from functools import partial
 from math import isfinite
@@ -48,6 +49,8 @@ class HandSymbol:
         self._log: list[MarketTick | _Given | _Closed] = []
         self._day = 0
         self._day_lots = 0
+        # What a replay of the log would give; quotes need it with every tick.
+        self._daily = self._begin(_DAY, [], 2)
 
     def tick(self, price: float, *, size: float, at: float) -> MarketTick:
         """A trade. `at` may be the time of the one before, but not earlier. Raises `InvalidPlan`."""
@@ -74,6 +77,7 @@ class HandSymbol:
         )
         self._ticks.append(tick)
         self._log.append(tick)
+        self._daily.add(tick)
         return tick
 
     def set_bars(self, interval: Interval, rows: Sequence[Sequence[float]]) -> None:
@@ -94,11 +98,16 @@ class HandSymbol:
                     f" expected a time after that of the bar before, {rows[number - 1][0]!r}"
                 )
         window = _window(interval, rows)
-        self._log.append(_Given(interval, [_bar(row, window(row[0])[1]) for row in rows]))
+        given = [_bar(row, window(row[0])[1]) for row in rows]
+        self._log.append(_Given(interval, given))
+        if interval == _DAY:
+            self._daily = self._begin(_DAY, given, 2)
 
     def close_bar(self, interval: Interval, at: float) -> None:
         """Ends the newest bar of an interval: the next tick opens the one that follows, however early it comes."""
         self._log.append(_Closed(interval, at))
+        if interval == _DAY:
+            self._daily.close_bar()
 
     def info(self) -> dict[str, Any]:
         return symbol_info(self.listing)
@@ -109,7 +118,7 @@ class HandSymbol:
 
     def ticks(self, after: float, until: float) -> list[MarketTick]:
         """The ticks with `after < time <= until`, in order."""
-        return [tick for tick in self._ticks if after < tick.time <= until]
+        return self._ticks[self._traded_by(after) : self._traded_by(until)]
 
     def next_tick(self, after: float) -> MarketTick | None:
         """None, for a tick by hand is never known beforehand."""
@@ -159,19 +168,23 @@ class HandSymbol:
             series.resume(rows)
         return series
 
+    def _traded_by(self, moment: float) -> int:
+        return bisect_right(self._ticks, moment, key=lambda tick: tick.time)
+
     def _day_prices(self, now: float) -> DayPrices | None:
-        """The newest daily bar, and where none was ever given or traded, the newest bar of another interval."""
-        intervals = [_DAY, *(entry.interval for entry in reversed(self._log) if isinstance(entry, _Given))]
-        rows = next(filter(None, (self._replay(interval, now, 2).rows for interval in intervals)), None)
-        if rows is None:
+        """The newest daily bar, and where none was ever given or traded, the newest bar that was given at all."""
+        traded = self._traded_by(now)
+        daily = self._daily if traded == len(self._ticks) else self._replay(_DAY, now, 2)
+        given = (entry.rows for entry in reversed(self._log) if isinstance(entry, _Given) and entry.rows)
+        rows = daily.rows or next(given, [])
+        if not rows:
             return None
         last = rows[-1]
         previous = rows[-2].close if len(rows) > 1 else last.open
-        traded = self.ticks(-float("inf"), now)
         step = self.listing.grid.minmov / self.listing.grid.pricescale
         return DayPrices(
             last=last.close,
-            time=traded[-1].time if traded else last.time,
+            time=self._ticks[traded - 1].time if traded else last.time,
             open=last.open,
             high=last.high,
             low=last.low,

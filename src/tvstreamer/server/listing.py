@@ -333,8 +333,7 @@ def quote_facts(listing: Listing) -> dict[str, Any]:
 
 
 def quote_prices(listing: Listing, prices: DayPrices | None, current_session: str) -> dict[str, Any]:
-    """What changes about a quote. Fields that do not exist are left out, as on the wire: a book for an index, prices
-    where there are none."""
+    """What changes about a quote. Fields without a value are left out, as on the wire: an index has no bid."""
     values: dict[str, Any] = {"current_session": current_session}
     if prices is not None:
         values |= {

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from tvstreamer.errors import InvalidPlan, InvalidSymbol, SymbolError
+from tvstreamer.errors import InvalidPlan, InvalidSymbol, SymbolError, shorten
 from tvstreamer.intervals import Interval
 from tvstreamer.server.bars import BarRow, MarketTick, Series
 from tvstreamer.server.hand import HandSymbol
@@ -130,7 +130,7 @@ class Market:
     def _get(self, symbol: str) -> SyntheticSymbol | HandSymbol:
         found = self._find(symbol)
         if found is None:
-            raise SymbolError(f"symbol {symbol!r}: expected one that this market knows")
+            raise SymbolError(f"symbol {shorten(symbol)}: expected one that this market knows")
         return found
 
     def _find(self, symbol: str) -> SyntheticSymbol | HandSymbol | None:

@@ -91,7 +91,8 @@ class _AnyObject(msgspec.Struct):
 
 
 _decode_object = msgspec.json.Decoder(_AnyObject).decode
-_decode_any = msgspec.json.Decoder().decode
+"""Reads any JSON object and keeps nothing of it: checked to the letter by JSON's grammar, without making values. (Beyond the
+grammar, numbers too large for a float pass, which a decoder that makes values rejects.)"""
 
 
 def embed(payloads: Sequence[str]) -> str | None:
@@ -110,13 +111,14 @@ def embed(payloads: Sequence[str]) -> str | None:
 
 
 def _embeddable(payload: str) -> bool:
-    if not payload.endswith("}") or "\n" in payload:
+    # Every level takes two characters, so a short payload cannot be nested too deeply.
+    if len(payload) > 2 * MAX_NESTING and payload.count("{") + payload.count("[") > MAX_NESTING and _depth(payload) > MAX_NESTING:
         return False
     try:
-        _decode_any(payload)
+        _decode_object(payload)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
-    return payload.count("{") + payload.count("[") <= MAX_NESTING or _depth(payload) <= MAX_NESTING
+    return payload[-1] == "}" and "\n" not in payload
 
 
 def _depth(payload: str) -> int:
@@ -142,12 +144,15 @@ def _depth(payload: str) -> int:
 
 
 def encode_message(t: int, connection: int, kind: str, text: str) -> bytes:
-    """The line of a `recv` or `send`, without the line's end."""
+    """The line of a `recv` or `send`."""
+    payload = framing.single(text)
+    if payload is not None and payload.startswith("{") and _embeddable(payload):
+        return f'{{"t":{t},"c":{connection},"k":"{kind}","p":[{payload}]}}\n'.encode()
     lead = f'{{"t":{t},"c":{connection},"k":"{kind}",'
     elements = _elements(text)
     if elements is not None:
-        return f'{lead}"p":[{elements}]}}'.encode()
-    return f'{lead}"raw":{_quote(text)}}}'.encode()
+        return f'{lead}"p":[{elements}]}}\n'.encode()
+    return f'{lead}"raw":{_quote(text)}}}\n'.encode()
 
 
 def _elements(text: str) -> str | None:
@@ -156,9 +161,7 @@ def _elements(text: str) -> str | None:
     except FramingError:
         return None
     # Leading zeros in a length are read, but would not come back.
-    if len(payloads) != 1 and framing.join(payloads) != text:
-        return None
-    if len(payloads) == 1 and not text.startswith(f"~m~{framing.utf16_length(payloads[0])}~m~"):
+    if framing.join(payloads) != text:
         return None
     return embed(payloads)
 
@@ -171,8 +174,8 @@ def _quote(text: str) -> str:
 
 
 def encode_line(value: dict[str, Any]) -> bytes:
-    """The line of any other record, without the line's end."""
+    """The line of anything else."""
     try:
-        return msgspec.json.encode(value)
+        return msgspec.json.encode(value) + b"\n"
     except UnicodeError:
-        return json.dumps(value, separators=(",", ":")).encode()
+        return json.dumps(value, separators=(",", ":")).encode() + b"\n"

@@ -18,8 +18,6 @@ from tvstreamer.errors import TapeWriteError
 from tvstreamer.tape.format import Header, Record, encode_line, encode_message, moment, offset
 from tvstreamer.tape.redact import SCRUBBED, Redactor
 
-_BUFFER = 64 * 1024
-
 
 class TapeWriter:
     """Writes one tape. Safe to use from several threads: a lock keeps records whole and in one order.
@@ -47,21 +45,24 @@ class TapeWriter:
             scrubbed=header.scrubbed or SCRUBBED,
             subscriptions=redactor.note(header.subscriptions),
         )
+        self._start = header.start
         self._lock = threading.RLock()
         self._last = 0
         self._failure: TapeWriteError | None = None
         self._finished = False
         self._sha = hashlib.sha256()
+        self._lines: list[bytes] = []
+        """What is not handed to the file yet; at most `flush_every` records."""
         self._every = flush_every
         self._flush_ns = round(flush_seconds * 1e9)
-        self._unflushed = 0
         self._flushed_at = 0
         self.records = 0
         self.messages = 0
         self.bytes = 0
         self._file = self._open(target, overwrite)
-        self._write(encode_line(msgspec.to_builtins(self._header)))
-        self.flush()
+        line = encode_line(msgspec.to_builtins(self._header))
+        self.bytes = len(line)
+        self._put(line)
 
     def __repr__(self) -> str:
         state = "failed" if self._failure else "finished" if self._finished else "open"
@@ -75,7 +76,7 @@ class TapeWriter:
         if not isinstance(target, str | os.PathLike):
             return target
         try:
-            return Path(target).open("wb" if overwrite else "xb", buffering=_BUFFER)
+            return Path(target).open("wb" if overwrite else "xb")
         except FileExistsError:
             raise TapeWriteError(f"{self.path}: the file exists already; expected a new name, or leave to overwrite") from None
         except OSError as error:
@@ -122,54 +123,51 @@ class TapeWriter:
     def _message(self, connection: int, kind: str, text: str, at: float) -> float:
         with self._lock:
             t = self._stamp(at)
-            self._write(encode_message(t, connection, kind, text))
-            self.records += 1
+            self._write(encode_message(t, connection, kind, text), t)
             self.messages += 1
-            self._flush_when_due(t)
-            return moment(self._header.start, t)
+        return moment(self._start, t)
 
     def _record(self, connection: int, kind: str, at: float, fields: dict[str, Any]) -> float:
         with self._lock:
             t = self._stamp(at)
-            self._write(encode_line({"t": t, "c": connection, "k": kind, **fields}))
-            self.records += 1
-            self._flush_when_due(t)
-            return moment(self._header.start, t)
+            self._write(encode_line({"t": t, "c": connection, "k": kind, **fields}), t)
+            return moment(self._start, t)
 
     def _stamp(self, at: float) -> int:
-        t = self._last = max(self._last, offset(self._header.start, at))
+        t = offset(self._start, at)
+        if t < self._last:
+            return self._last
+        self._last = t
         return t
 
     # --- bytes ----------------------------------------------------------------------------------------------------
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, line: bytes, t: int) -> None:
         if self._failure is not None:
             raise self._failure
         if self._finished:
             raise TapeWriteError(f"{self.path}: the recording is finished")
-        line += b"\n"
-        try:
-            self._file.write(line)
-        except (OSError, ValueError) as error:
-            self._fail(error)
-        self._sha.update(line)
+        self._lines.append(line)
+        self.records += 1
         self.bytes += len(line)
-        self._unflushed += 1
-
-    def _flush_when_due(self, t: int) -> None:
-        if self._unflushed >= self._every or t - self._flushed_at >= self._flush_ns:
+        if len(self._lines) >= self._every or t - self._flushed_at >= self._flush_ns:
             self.flush()
             self._flushed_at = t
 
     def flush(self) -> None:
         """Hands what was written to the operating system. Call it when the source pauses."""
         with self._lock:
-            if self._failure is None and self._unflushed and not self._finished:
-                try:
-                    self._file.flush()
-                except (OSError, ValueError) as error:
-                    self._fail(error)
-                self._unflushed = 0
+            if self._lines and self._failure is None:
+                self._put(b"".join(self._lines))
+
+    def _put(self, block: bytes) -> None:
+        self._lines.clear()
+        try:
+            self._file.write(block)
+            self._file.flush()
+        except (OSError, ValueError) as error:
+            self._fail(error)
+        self._sha.update(block)
 
     def _fail(self, error: Exception) -> None:
         reason = getattr(error, "strerror", None) or str(error)
@@ -184,10 +182,11 @@ class TapeWriter:
             if self._finished:
                 return
             try:
+                self.flush()
                 if self._failure is None:
-                    footer = {"k": "end", "records": self.records, "sha256": self._sha.hexdigest()}
-                    self._write(encode_line(footer))
-                    self.flush()
+                    line = encode_line({"k": "end", "records": self.records, "sha256": self._sha.hexdigest()})
+                    self.bytes += len(line)
+                    self._put(line)
             finally:
                 self._finished = True
                 try:

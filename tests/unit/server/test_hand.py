@@ -234,6 +234,17 @@ def test_a_quote_without_ticks_is_taken_from_daily_bars_or_else_from_the_newest_
     assert hand.quote(NOON, ["lp", "lp_time"]) == {"lp_time": MIDNIGHT, "lp": 5.0}
 
 
+def test_a_quote_follows_what_is_done_to_the_daily_bars() -> None:
+    hand = symbol()
+    hand.tick(100.0, size=1, at=NOON)
+    hand.close_bar(DAY, NOON)
+    hand.tick(101.0, size=1, at=NOON + 1)
+    assert hand.quote(NOON + 1, ["open_price", "prev_close_price"]) == {"prev_close_price": 100.0, "open_price": 101.0}
+    assert hand.quote(NOON, ["open_price", "prev_close_price"]) == {"prev_close_price": 100.0, "open_price": 100.0}
+    hand.set_bars(DAY, [])
+    assert "lp" not in hand.quote(NOON + 1, None)
+
+
 def test_without_volume_a_tick_has_no_size() -> None:
     hand = symbol("TVC:DXY")
     tick = hand.tick(104.5, size=3, at=NOON)

@@ -93,9 +93,7 @@ def test_history_of_no_bars_is_empty() -> None:
     assert history(BTC, "1", TUESDAY, 0) == history(BTC, "1", TUESDAY, -5) == []
 
 
-@pytest.mark.parametrize(
-    "text", ["1", "5", "7", "60", "188", "240", "15S", "1D", "1W", "1M", "3M", "10T", "5R", "100R"]
-)
+@pytest.mark.parametrize("text", ["1", "5", "7", "60", "188", "240", "15S", "1D", "1W", "1M", "3M", "10T", "5R", "100R"])
 @pytest.mark.parametrize("count", [1, 2, 60])
 def test_history_gives_as_many_bars_as_asked_for_in_order(text: str, count: int) -> None:
     rows = history(AAPL, text, TUESDAY, count)
