@@ -36,10 +36,20 @@ def report(error: BaseException) -> int:
     return exit_code(error)
 
 
+def _configure_logging() -> None:
+    """Logging as the environment asks for: TVSTREAMER_LOG is a level, TVSTREAMER_LOG_DIR a folder for files."""
+    level, directory = os.environ.get("TVSTREAMER_LOG"), os.environ.get("TVSTREAMER_LOG_DIR")
+    if level or directory:
+        from tvstreamer.logging_utils import configure_logging
+
+        configure_logging(level or "INFO", directory=directory)
+
+
 def run(call: Call) -> int:
     """Calls the function that the table names."""
     module, _, function = BY_NAME[call.command].target.partition(":")
     try:
+        _configure_logging()
         code: int = getattr(import_module(module), function)(**call.values)
         sys.stdout.flush()
     except BrokenPipeError:

@@ -105,8 +105,10 @@ def _advance(message: str, start: int, units: int) -> int:
     # Jump by what is certainly inside, as an astral character takes fewer positions than units, never more.
     candidate = message[start:end]
     surplus = utf16_length(candidate) - units
-    if surplus <= 0:
+    if surplus < 0:
         return end
+    if surplus == 0:
+        return start + len(candidate)
     position, seen = start, 0
     while seen < units:
         seen += 2 if message[position] > "\uffff" else 1

@@ -9,9 +9,12 @@ Commands go from the client to the server, replies the other way; heartbeats and
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+"""Whole numbers that we count with: those that a float holds exactly, as JavaScript sends no others."""
 
 # --- both directions ------------------------------------------------------------------------------------------------
 
@@ -34,7 +37,7 @@ class Hello(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     session_id: str
     timestamp: int = 0
-    timestampMs: int | None = None
+    timestampMs: Whole | None = None
     release: str = ""
     studies_metadata_hash: str = ""
     auth_scheme_vsn: int = 0
@@ -257,7 +260,7 @@ class SymbolResolved(TimedReply, frozen=True, gc=False, tag="symbol_resolved"):
 
     p: Params
     t: int | None = None
-    t_ms: int | None = None
+    t_ms: Whole | None = None
 
 
 class SymbolErrorReply(TimedReply, frozen=True, gc=False, tag="symbol_error"):
@@ -265,7 +268,7 @@ class SymbolErrorReply(TimedReply, frozen=True, gc=False, tag="symbol_error"):
 
     p: list[Any]
     t: int | None = None
-    t_ms: int | None = None
+    t_ms: Whole | None = None
 
     @property
     def session(self) -> str:
@@ -288,7 +291,7 @@ class SeriesLoading(TimedReply, frozen=True, gc=False, tag="series_loading"):
 
     p: Params
     t: int | None = None
-    t_ms: int | None = None
+    t_ms: Whole | None = None
 
 
 class SeriesCompleted(TimedReply, frozen=True, gc=False, tag="series_completed"):
@@ -301,7 +304,7 @@ class SeriesCompleted(TimedReply, frozen=True, gc=False, tag="series_completed")
 
     p: Params
     t: int | None = None
-    t_ms: int | None = None
+    t_ms: Whole | None = None
 
 
 class SeriesErrorReply(TimedReply, frozen=True, gc=False, tag="series_error"):
@@ -316,7 +319,7 @@ class SeriesErrorReply(TimedReply, frozen=True, gc=False, tag="series_error"):
 
     p: Params
     t: int | None = None
-    t_ms: int | None = None
+    t_ms: Whole | None = None
 
 
 class BarValues(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -336,7 +339,7 @@ class BarRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class LastBarStatus(msgspec.Struct, frozen=True, gc=False):
-    bar_close_time: int | float | None = None
+    bar_close_time: Whole | float | None = None
 
 
 class SeriesData(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -368,7 +371,7 @@ class TimescaleUpdate(TimedReply, frozen=True, gc=False, tag="timescale_update")
 
     p: Params
     t: int | None = None
-    t_ms: int | None = None
+    t_ms: Whole | None = None
 
 
 class SeriesTimeframe(Reply, frozen=True, gc=False, tag="series_timeframe"):
@@ -382,7 +385,7 @@ class SeriesDeleted(Reply, frozen=True, gc=False, tag="series_deleted"):
 class StudyReply(TimedReply, frozen=True, gc=False):
     p: list[Any]
     t: int | None = None
-    t_ms: int | None = None
+    t_ms: Whole | None = None
 
 
 class StudyLoading(StudyReply, frozen=True, gc=False, tag="study_loading"):

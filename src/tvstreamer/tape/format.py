@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -17,7 +17,8 @@ from tvstreamer.errors import FramingError
 from tvstreamer.protocol import framing
 
 VERSION = 1
-KINDS = ("open", "recv", "send", "close", "note", "http")
+Kind = Literal["open", "recv", "send", "close", "note", "http"]
+KINDS: tuple[str, ...] = get_args(Kind)
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +43,7 @@ class Record(msgspec.Struct, gc=False):
 
     t: int
     c: int
-    k: str
+    k: Kind
     p: list[msgspec.Raw] | None = None
     raw: str | None = None
     url: str = ""

@@ -39,7 +39,6 @@ class TapeReader:
     def __init__(self, source: str | Path | BinaryIO) -> None:
         self.name, self._file = _open(source)
         self._line = 0
-        self._position = 0
         self._sha = hashlib.sha256()
         self.records = 0
         self.torn = 0
@@ -47,7 +46,7 @@ class TapeReader:
         self._blocks = self._read_lines()
         self._pending: deque[tuple[bytes, bool] | TapeFormatError] = deque()
         """What comes before the next block: the rest of one, or the error that its broken line is."""
-        self._ready: list[Record] = []
+        self._ready: Iterator[Record] = iter(())
         try:
             self.header = self._read_header()
         except BaseException:
@@ -68,15 +67,19 @@ class TapeReader:
         self.close()
 
     def __iter__(self) -> Iterator[Record]:
-        return self
+        """The records that are left. After an error, iterate once more to go on behind the broken line."""
+        while True:
+            yield from self._ready
+            try:
+                self._ready = iter(self._next_chunk())
+            except StopIteration:
+                return
 
     def __next__(self) -> Record:
-        while self._position >= len(self._ready):
-            self._ready = self._next_chunk()
-            self._position = 0
-        record = self._ready[self._position]
-        self._position += 1
-        return record
+        while True:
+            for record in self._ready:
+                return record
+            self._ready = iter(self._next_chunk())
 
     # --- lines ----------------------------------------------------------------------------------------------------
 
@@ -162,7 +165,7 @@ class TapeReader:
                 pass
             else:
                 lines = block.count(b"\n")
-                if len(records) == lines and all(record.k in KINDS for record in records):
+                if len(records) == lines:
                     self._line += lines
                     self.records += lines
                     self._sha.update(block)
@@ -201,10 +204,9 @@ class TapeReader:
 
     def _decode(self, line: bytes) -> Record | Footer | None:
         try:
-            record = _records.decode(line)
+            return _records.decode(line)
         except _UNREADABLE:
             return _decode_oddity(line)
-        return record if record.k in KINDS else None
 
     def _check(self, footer: Footer) -> None:
         if footer.records != self.records:

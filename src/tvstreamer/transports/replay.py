@@ -13,7 +13,7 @@ from pathlib import Path
 from tvstreamer.clock import Clock
 from tvstreamer.errors import TapeExhausted, TransportClosed, TransportTimeout
 from tvstreamer.tape.format import Header, Record, moment
-from tvstreamer.tape.player import Playback, index
+from tvstreamer.tape.player import Offer, Playback, index
 from tvstreamer.tape.reader import TapeReader, scan_sends
 from tvstreamer.transports.base import OneReader, Received, TransportInfo
 
@@ -83,7 +83,7 @@ class ReplayConnector:
         self._reader = TapeReader(path)
         self.header = self._reader.header
         self.clock = clock_from(self.header.start)
-        self._offers = index(scan_sends(path))
+        self._offers: list[Offer] | None = None
         self._records = iter(self._reader)
         self._opened: Record | None = None
 
@@ -105,6 +105,8 @@ class ReplayConnector:
             raise TapeExhausted(f"{self._path}: the tape holds no further connection")
         opened, self._opened = self._opened, None
         assert opened is not None
+        if self._offers is None:
+            self._offers = index(scan_sends(self._path))
         playback = Playback(opened.c, self._of_one_connection(), self._offers)
         return ReplayTransport(playback, self.header, opened, self.clock, self._path.name)
 
