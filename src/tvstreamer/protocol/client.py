@@ -62,7 +62,7 @@ from tvstreamer.protocol.packets import (
     TimescaleUpdate,
     Unknown,
 )
-from tvstreamer.protocol.quotes import QuoteSession
+from tvstreamer.protocol.quotes import QuoteSession, number
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.symbols import plain_symbol, wire_symbol
 
@@ -460,8 +460,7 @@ class ClientProtocol:
             self._complete_history(chart.history[p.series], p.details, at)
         series = chart.series.get(p.series)
         if series is not None and not series.completed:
-            period = p.details.get("rt_update_period", 0)
-            series.complete(p.update_mode, float(period) if isinstance(period, int | float) else 0.0)
+            series.complete(p.update_mode, number(p.details.get("rt_update_period")) or 0.0)
             self._events.append(HistoryComplete(series.symbol, series.interval, at, series.loaded, p.update_mode))
             self._plan_closes()
 

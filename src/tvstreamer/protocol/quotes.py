@@ -64,18 +64,22 @@ class QuoteSession:
 
 def _apply_tick(state: QuoteState, changes: dict[str, Any], at: float, events: list[Event]) -> None:
     """A tick where the last price or the day's volume changed, and a price is known."""
-    price = _number(changes["lp"]) if "lp" in changes else state.price
-    volume = _number(changes["volume"]) if "volume" in changes else state.volume
+    price = number(changes["lp"]) if "lp" in changes else state.price
+    volume = number(changes["volume"]) if "volume" in changes else state.volume
     if price == state.price and volume == state.volume:
         return
     state.price = price
     state.volume = volume
     if price is not None:
-        moment = _number(changes["lp_time"]) if "lp_time" in changes else None
+        moment = number(changes["lp_time"]) if "lp_time" in changes else None
         events.append(Tick(state.symbol, at if moment is None else moment, price, volume))
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """A value of the wire as a float; None for "no value", for what is no number, and for one too large."""
     if value.__class__ is float or value.__class__ is int:
-        return None if value == NO_VALUE else float(value)
+        try:
+            return None if value == NO_VALUE else float(value)
+        except OverflowError:
+            return None
     return None
