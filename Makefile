@@ -33,8 +33,8 @@ quick: $(READY)
 bench: $(READY)
 	@$(BIN)/python tools/bench
 
-.PHONY: setup
-setup: $(READY)
+.PHONY: setup venv
+setup venv: $(READY)
 
 # pip learned --group in 25.1, and a new venv may hold an older one: hence pip first.
 $(READY): pyproject.toml constraints.txt

@@ -17,7 +17,7 @@ _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", _PATIENT, max_examples=30)
 settings.register_profile("ci", _PATIENT, max_examples=150, print_blob=True)
 settings.register_profile("night", _PATIENT, max_examples=5_000, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+settings.load_profile("ci" if os.environ.get("CI", "") not in ("", "0", "false") else "dev")
 
 
 @pytest.fixture(scope="session")

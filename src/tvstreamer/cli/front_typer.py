@@ -30,7 +30,12 @@ def read(arguments: Sequence[str]) -> Call | int:
 def _application(made: Callable[[Call], None]) -> typer.Typer:
     # Plain help: drawing boxes would take longer than everything else together.
     application = typer.Typer(
-        help=DESCRIPTION, epilog=EPILOG, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        help=DESCRIPTION,
+        epilog=EPILOG,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
 
     def version(wanted: bool) -> None:
@@ -54,7 +59,7 @@ def _function(command: Command, made: Callable[[Call], None]) -> Callable[..., N
 
     def function(**words: Any) -> None:
         # `from` cannot be the name of a parameter, so all of them carry an underscore.
-        made(make_call(command, {name.rstrip("_"): value or None for name, value in words.items()}))
+        made(make_call(command, {name.rstrip("_"): _given(value) for name, value in words.items()}))
 
     parameters = [_positional(argument) for argument in command.arguments]
     parameters += [_keyword(option) for option in command.options]
@@ -62,6 +67,11 @@ def _function(command: Command, made: Callable[[Call], None]) -> Callable[..., N
     function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     function.__name__ = command.name
     return function
+
+
+def _given(value: Any) -> Any:
+    """None for a flag or list that was not given; an empty word was."""
+    return None if value in (False, [], ()) else value
 
 
 def _positional(argument: Argument) -> inspect.Parameter:
@@ -73,8 +83,8 @@ def _positional(argument: Argument) -> inspect.Parameter:
 
 def _keyword(option: Option) -> inspect.Parameter:
     annotation: Any = {"flag": bool | None, "list": list[str] | None}.get(option.kind, str | None)
-    extra: dict[str, Any] = {"is_flag": True} if option.kind == "flag" else {"metavar": option.metavar or option.key.upper()}
-    default = typer.Option(None, *option.flags, help=_help(option), show_default=False, **extra)
+    metavar = None if option.kind == "flag" else option.metavar or option.key.upper()
+    default = typer.Option(None, *option.flags, help=_help(option), show_default=False, metavar=metavar)
     return _parameter(option.key, default, annotation)
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from tvstreamer.errors import TapeWriteError
 from tvstreamer.events import MARKET_EVENTS, Event
 
 Printer = Callable[[Event], None]
@@ -18,7 +19,7 @@ Printer = Callable[[Event], None]
 
 def printer(form: str, events: str = "all", stream: BinaryIO | None = None) -> Printer:
     """A function that prints an event in one of the forms; with `events="market"` status events are left out."""
-    out = stream or sys.stdout.buffer
+    out = stream or _standard_output()
     lines: dict[str, Callable[[Event], bytes]] = {"jsonl": Event.to_json, "csv": _Csv(), "table": _table}
     line = lines[form]
 
@@ -28,6 +29,19 @@ def printer(form: str, events: str = "all", stream: BinaryIO | None = None) -> P
             out.flush()
 
     return write
+
+
+def say(text: str) -> None:
+    """One line of text on standard output, flushed."""
+    out = _standard_output()
+    out.write(f"{text}\n".encode())
+    out.flush()
+
+
+def _standard_output() -> BinaryIO:
+    if sys.stdout is None:
+        raise TapeWriteError("standard output: cannot be written: it is closed")
+    return sys.stdout.buffer
 
 
 class _Csv:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 
 from tvstreamer import errors
@@ -32,7 +34,8 @@ def exit_code(error: BaseException) -> int:
 def report(error: BaseException) -> int:
     """One line on standard error; returns the exit code."""
     text = " ".join(str(error).split())
-    print(f"tvstreamer: {text or type(error).__name__}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the exit code still tells
+        print(f"tvstreamer: {text or type(error).__name__}", file=sys.stderr)
     return exit_code(error)
 
 
@@ -48,16 +51,38 @@ def _configure_logging() -> None:
 def run(call: Call) -> int:
     """Calls the function that the table names."""
     module, _, function = BY_NAME[call.command].target.partition(":")
-    try:
+
+    def work() -> int:
         _configure_logging()
         code: int = getattr(import_module(module), function)(**call.values)
-        sys.stdout.flush()
+        return code
+
+    return guarded(work)
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """The exit code that `work` returns, or that of its error. What it printed has been written when this returns."""
+    try:
+        code = work()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has seen enough.
+        _discard_output()
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
     except errors.TvError as error:
         return report(error)
+    except OSError as error:
+        # Sockets and tapes raise errors of ours, so this comes from an output.
+        name = error.filename or "standard output"
+        _discard_output()
+        return report(errors.TapeWriteError(f"{name}: cannot be written: {error.strerror or error}"))
     return code
+
+
+def _discard_output() -> None:
+    """Lets standard output end nowhere: Python would complain once more when it flushes at exit."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

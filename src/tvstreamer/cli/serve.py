@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+from tvstreamer.cli.output import say
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
 from tvstreamer.errors import InvalidSource
@@ -43,7 +44,7 @@ def serve(
     )
     with Stopping() as stopping, server:
         # The address is the one thing that another program needs, so it alone is on standard output.
-        print(server.url, flush=True)
+        say(server.url)
         print(f"serving {tape or f'a synthetic market, seed {server.seed}'}; Ctrl-C stops", file=sys.stderr)
         waited = 0.0
         idle = threading.Event()

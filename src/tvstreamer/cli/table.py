@@ -5,7 +5,7 @@ Front ends hand over strings; conversion happens here, once, so that both refuse
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -47,13 +47,19 @@ class Option:
         words = list(value) if self.kind == "list" else [value]
         for word in words:
             # An option's name where its value should be is a forgotten value, not a value.
-            if word.startswith("-") and word != "-" and not _is_number(word):
-                raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected a value")
+            if not word or (word.startswith("-") and word != "-"):
+                raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected {self._expected()}")
         return words if self.kind == "list" else self._convert_one(words[0])
+
+    def _expected(self) -> str:
+        if self.kind in ("whole", "number"):
+            what = "a whole number" if self.kind == "whole" else "a number"
+            return f"{what} {'from 0' if self.zero else 'above 0'}"
+        return f"one of {', '.join(self.choices)}" if self.choices else "a value"
 
     def _convert_one(self, word: str) -> Any:
         if self.choices and word not in self.choices:
-            raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected one of {', '.join(self.choices)}")
+            raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected {self._expected()}")
         if self.kind == "text":
             return word
         try:
@@ -61,8 +67,7 @@ class Option:
         except ValueError:
             number = -1
         if not (0 <= number < float("inf")) or (number == 0 and not self.zero):
-            what = "a whole number" if self.kind == "whole" else "a number"
-            raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected {what} {'from 0' if self.zero else 'above 0'}")
+            raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected {self._expected()}")
         return number
 
 
@@ -76,6 +81,8 @@ class Argument:
     choices: tuple[str, ...] = ()
 
     def convert(self, value: str | None) -> str | None:
+        if value is not None and (not value or (value.startswith("-") and value != "-")):
+            raise InvalidPlan(f"{self.name} {shorten(value)}: expected {self.help}")
         if value is not None and self.choices and value not in self.choices:
             raise InvalidPlan(f"{self.name} {shorten(value)}: expected {' or '.join(self.choices)}")
         return value
@@ -197,9 +204,21 @@ def make_call(command: Command, words: Mapping[str, Any]) -> Call:
     return Call(command.name, values)
 
 
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+def plain(arguments: Sequence[str]) -> list[str]:
+    """The same command line without the spellings that parsers read differently: `-s=X`, and `--` with what follows it.
+
+    Raises `InvalidPlan` where `--` has no meaning: before the command, or in place of a value.
+    """
+    command = BY_NAME.get(arguments[0]) if arguments else None
+    options = command.options if command else ()
+    shorts = {f"-{option.short}" for option in options if option.short}
+    valued = {flag for option in options if option.kind != "flag" for flag in option.flags}
+    words: list[str] = []
+    for place, word in enumerate(arguments):
+        if word == "--":
+            if command is None or words[-1] in valued:
+                raise InvalidPlan(f"'--' {f'after {words[-1]}' if words else 'at the beginning'}: expected a value or command")
+            # From here on all are files, and a file's name can be written so that it is not taken for an option.
+            return words + [f"./{each}" if each.startswith("-") else each for each in arguments[place + 1 :]]
+        words += [word[:2], word[3:]] if word[:2] in shorts and word[2:3] == "=" else [word]
+    return words

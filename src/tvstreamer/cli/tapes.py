@@ -8,14 +8,13 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from tvstreamer import __version__
 from tvstreamer.cli.market import subscriptions, turns
-from tvstreamer.cli.output import printer
+from tvstreamer.cli.output import printer, say
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
-from tvstreamer.errors import InvalidPlan, TapeFormatError, TapeWriteError
+from tvstreamer.errors import InvalidPlan, TapeFormatError, TapeWriteError, TvError
 from tvstreamer.events import Event
 from tvstreamer.wsclient import TvWSClient
 
@@ -87,21 +86,13 @@ def _event_file(name: str | None) -> Iterator[Callable[[Event], None]]:
         yield printer("jsonl")
     else:
         try:
-            file: BinaryIO = Path(name).open("wb")  # noqa: SIM115 - closed below
+            with Path(name).open("wb") as file:
+                yield printer("jsonl", stream=file)
+        except TvError:
+            raise
         except OSError as error:
+            # Of opening, writing or closing; a full disk shows at any of them.
             raise TapeWriteError(f"{name}: cannot be written: {error.strerror}") from error
-        with file:
-            yield _writing(name, printer("jsonl", stream=file))
-
-
-def _writing(name: str, write: Callable[[Event], None]) -> Callable[[Event], None]:
-    def guarded(event: Event) -> None:
-        try:
-            write(event)
-        except OSError as error:
-            raise TapeWriteError(f"{name}: cannot be written: {error.strerror}") from error
-
-    return guarded
 
 
 def replay(
@@ -122,7 +113,7 @@ def replay(
     if client.torn:
         print(f"tvstreamer: {tape}: dropped a torn last line of {client.torn} bytes", file=sys.stderr)
     if digest and not stopping:
-        print(sha.hexdigest())
+        say(sha.hexdigest())
     return INTERRUPTED if stopping else 0
 
 

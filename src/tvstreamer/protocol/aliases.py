@@ -39,7 +39,10 @@ class Aliases:
         _add(self._series, recorded, live)
 
     def bind_symbol(self, recorded: tuple[str, str], live: tuple[str, str]) -> None:
-        """(chart session, symbol alias) on both sides."""
+        """(chart session, symbol alias) on both sides. A live alias is answered once: by what it was bound to last."""
+        for targets in self._symbols.values():
+            if live in targets:
+                targets.remove(live)
         _add(self._symbols, recorded, live)
 
     def bind_quote(self, recorded: tuple[str, str], live: tuple[str, str]) -> None:

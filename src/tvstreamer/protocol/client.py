@@ -401,11 +401,14 @@ class ClientProtocol:
             self._plan_closes()
 
     def _on_quote(self, reply: QuoteData, at: float) -> None:
-        session = self._quotes.get(reply.p.session)
-        before = len(self._events)
-        if session is None or not session.apply(reply.p.update, at, self._events):
+        p = reply.p
+        update = p.update
+        events = self._events
+        session = self._quotes.get(p.session)
+        before = len(events)
+        if session is None or not session.apply(update, at, events):
             self._counts["unclaimed"] += 1
-        elif reply.p.update.s != "ok":
+        elif update.s != "ok":
             self._once_per_symbol(before)
 
     def _once_per_symbol(self, since: int) -> None:

@@ -7,13 +7,14 @@ header, so only the lengths tell where it ends.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from tvstreamer.constants import MAX_MESSAGE
 from tvstreamer.errors import FramingError
 
 _MARK = "~m~"
-_MAX_DIGITS = len(str(MAX_MESSAGE))
+_HEADER = re.compile(f"~m~([0-9]{{1,{len(str(MAX_MESSAGE))}}})~m~")
 _TABLE = 4096
 """Messages up to this length are compared with the one header that a single packet of that length must have."""
 
@@ -89,14 +90,12 @@ def _walk(message: str, total: int) -> list[str]:
 
 def _header(message: str, position: int) -> tuple[int, int]:
     """Where the payload behind this header starts, and its length in UTF-16 units."""
-    mark = len(_MARK)
+    header = _HEADER.match(message, position)
+    if header is not None:
+        return header.end(), int(header[1])
     if not message.startswith(_MARK, position):
         raise FramingError("expected ~m~", position, message[position : position + 40])
-    end = message.find(_MARK, position + mark, position + 2 * mark + _MAX_DIGITS)
-    digits = message[position + mark : end] if end >= 0 else ""
-    if not (digits.isascii() and digits.isdigit()):
-        raise FramingError("expected a length and ~m~", position + mark, message[position : position + 40])
-    return end + mark, int(digits)
+    raise FramingError("expected a length and ~m~", position + len(_MARK), message[position : position + 40])
 
 
 def _advance(message: str, start: int, units: int) -> int:

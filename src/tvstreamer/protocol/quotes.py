@@ -77,7 +77,10 @@ def _apply_tick(state: QuoteState, changes: dict[str, Any], at: float, events: l
 
 def number(value: Any) -> float | None:
     """A value of the wire as a float; None for "no value", for what is no number, and for one too large."""
-    if value.__class__ is float or value.__class__ is int:
+    kind = value.__class__
+    if kind is float:
+        return None if value == NO_VALUE else value
+    if kind is int:
         try:
             return None if value == NO_VALUE else float(value)
         except OverflowError:

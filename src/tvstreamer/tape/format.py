@@ -67,7 +67,7 @@ class Record(msgspec.Struct, gc=False):
 class Footer(msgspec.Struct, frozen=True):
     """The last line: the number of records and the digest of all bytes before it. Without it nothing closed the tape."""
 
-    k: str
+    k: Literal["end"]
     records: int
     sha256: str
 
@@ -79,7 +79,8 @@ def moment(start: float, t: int) -> float:
 
 def offset(start: float, at: float) -> int:
     """The offset in nanoseconds of a moment; never below 0."""
-    return max(0, round((at - start) * 1e9))
+    t = round((at - start) * 1e9)
+    return t if t > 0 else 0
 
 
 def payload_text(raw: bytes) -> str:
@@ -162,7 +163,7 @@ def _elements(text: str) -> str | None:
     except FramingError:
         return None
     # Leading zeros in a length are read, but would not come back.
-    if framing.join(payloads) != text:
+    if "~m~0" in text and framing.join(payloads) != text:
         return None
     return embed(payloads)
 

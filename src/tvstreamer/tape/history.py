@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from tvstreamer.errors import FramingError
 from tvstreamer.events import Bar
 from tvstreamer.protocol import codec
 from tvstreamer.protocol.charts import history_bars
@@ -29,13 +30,20 @@ def recorded_history(path: Path, symbol: str, interval: str, n: int) -> list[Bar
         return _first_long_enough(reader, rows, symbol, interval, n)
 
 
+def _payloads(record: Record) -> list[str]:
+    try:
+        return record.payloads()
+    except FramingError:
+        return []  # Nothing that a client could have made a bar of.
+
+
 def _first_long_enough(
     records: Iterable[Record], rows: dict[tuple[int, str, str], list[BarValues]], symbol: str, interval: str, n: int
 ) -> list[Bar] | None:
     for record in records:
         if record.k != "recv":
             continue
-        for payload in record.payloads():
+        for payload in _payloads(record):
             reply = codec.decode_reply(payload)
             if isinstance(reply, TimescaleUpdate):
                 for name, data in reply.p.objects.items():

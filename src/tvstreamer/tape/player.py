@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tvstreamer.errors import InvalidInterval, TapeExhausted, TapeMismatch
+from tvstreamer.errors import FramingError, InvalidInterval, TapeExhausted, TapeMismatch
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.aliases import Aliases
@@ -117,14 +117,15 @@ class Playback:
             case ResolveSymbol(p=p):
                 symbol = plain_symbol(p.symbol)
                 self._symbols[p.session, p.alias] = symbol
-                # The series that follows takes its own; only a symbol asked for alone is served by this.
+                # The series that follows takes its own; this serves a symbol asked for alone.
                 offer = self._find("symbol", symbol, "", taken=True)
                 self._aliases.bind_symbol((offer.session, offer.name), (p.session, p.alias))
             case CreateSeries(p=p) | ModifySeries(p=p):
                 symbol = self._symbols.get((p.session, p.alias), p.alias)
                 offer = self._find("series", symbol, _canonical(p.resolution))
                 self._aliases.bind_series((offer.session, offer.name), (p.session, p.series, p.turnaround))
-                self._aliases.bind_symbol((offer.session, offer.alias), (p.session, p.alias))
+                if self._is_ahead(offer.session, offer.alias):
+                    self._aliases.bind_symbol((offer.session, offer.alias), (p.session, p.alias))
             case QuoteAddSymbols(session=session, names=names):
                 for name in names:
                     offer = self._find("quote", plain_symbol(name), "", purpose=purpose(session))
@@ -145,6 +146,14 @@ class Playback:
             case _:
                 method = getattr(command, "method", "") or repr(command)
                 raise TapeMismatch(f"{method}: a tape cannot answer this command")
+
+    def _is_ahead(self, session: str, alias: str) -> bool:
+        """Whether the answer to this recorded symbol is certainly still to come."""
+        return any(
+            offer.t >= self.position
+            for offer in self._offers
+            if (offer.kind, offer.session, offer.name) == ("symbol", session, alias)
+        )
 
     def follows(self, session: str, name: str) -> bool:
         """Whether the live client follows this symbol's quotes by now."""
@@ -197,9 +206,10 @@ class Playback:
             raise TapeExhausted("the connection's records are used up")
         self._next = None
         self.position = record.t
-        if record.raw is not None and record.p is None:
-            return record.raw
-        payloads = record.payloads()
+        try:
+            payloads = record.payloads()
+        except FramingError:
+            return record.text()
         rewritten = [text for payload in payloads for text in self._aliases.rewrite(payload)]
         return framing.join(rewritten) if rewritten or not payloads else None
 

@@ -18,7 +18,7 @@ import msgspec
 
 from tvstreamer.constants import MAX_LINE
 from tvstreamer.errors import TapeFormatError, shorten
-from tvstreamer.tape.format import KINDS, Footer, Header, Record
+from tvstreamer.tape.format import Footer, Header, Record
 from tvstreamer.tape.migrate import check_version
 
 _CHUNK = 64 * 1024
@@ -168,6 +168,7 @@ class TapeReader:
                 if len(records) == lines:
                     self._line += lines
                     self.records += lines
+                    self.complete = False
                     self._sha.update(block)
                     return records
         lines_of_block = block.split(b"\n")
@@ -183,18 +184,23 @@ class TapeReader:
             end = b"\n" if whole or not last else b""
             self._line += 1
             record = self._decode(line)
+            error = None
             if isinstance(record, Record):
                 self.records += 1
+                # A footer says nothing of what was put behind it.
+                self.complete = False
                 self._sha.update(line + end)
                 records.append(record)
             elif isinstance(record, Footer):
-                self._check(record)
+                error = self._check(record)
             elif not end:
                 # Cut short by whatever ended the recorder; nothing in it can be trusted.
                 self.torn = len(line)
             else:
                 self._sha.update(line + end)
                 error = self._error(f"not a record: {shorten(line[:200])}", self._line)
+            if error is not None:
+                # The records before it come first.
                 remaining = b"\n".join(lines[number + 1 :]) + (b"\n" if whole and not last else b"")
                 if remaining:
                     self._pending.appendleft((remaining, whole))
@@ -208,12 +214,13 @@ class TapeReader:
         except _UNREADABLE:
             return _decode_oddity(line)
 
-    def _check(self, footer: Footer) -> None:
+    def _check(self, footer: Footer) -> TapeFormatError | None:
         if footer.records != self.records:
-            raise self._error(f"the footer counts {footer.records} records, the tape holds {self.records}", self._line)
+            return self._error(f"the footer counts {footer.records} records, the tape holds {self.records}", self._line)
         if footer.sha256 != self._sha.hexdigest():
-            raise self._error(f"the digest {footer.sha256[:16]}... is not that of the lines before it", self._line)
+            return self._error(f"the digest {footer.sha256[:16]}... is not that of the lines before it", self._line)
         self.complete = True
+        return None
 
     def _error(self, problem: str, line: int) -> TapeFormatError:
         return TapeFormatError(problem, path=self.name, line=line)
@@ -227,8 +234,9 @@ def _decode_oddity(line: bytes) -> Record | Footer | None:
         pass
     try:
         value = json.loads(line)
-        return Record(**value) if isinstance(value, dict) and "raw" in value and value.get("k") in KINDS else None
-    except (ValueError, TypeError, RecursionError):
+        # Payloads are never decoded this way: a message that holds such a character stands in `raw`.
+        return msgspec.convert(value, Record) if isinstance(value, dict) and "p" not in value else None
+    except (ValueError, RecursionError):
         return None
 
 

@@ -14,6 +14,7 @@ import re
 import secrets as system_random
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tvstreamer.constants import ANONYMOUS_TOKEN
 from tvstreamer.errors import FramingError
@@ -44,13 +45,24 @@ def new_key(rng: Random | None = None) -> bytes:
     return system_random.token_bytes(32) if rng is None else rng.randbytes(32)
 
 
+def _forms(secret: str) -> tuple[str, ...]:
+    """A value as it may stand in a message or an address: as it is, as JSON's escapes, percent-encoded."""
+    return (
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        quote(secret, safe="", errors="replace"),
+        quote(secret, errors="replace"),
+    )
+
+
 class Redactor:
     """Takes secrets out of messages, URLs and notes. Its repr tells none. Applying it twice changes nothing."""
 
     def __init__(self, *, key: bytes, secrets: Iterable[str] = ()) -> None:
         self._key = key
-        # A value may stand in JSON as its escapes; the longest first, as one may be part of another.
-        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in (secret, json.dumps(secret)[1:-1])}
+        # The longest first, as one may be part of another.
+        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
         self._secrets = sorted(forms - {ANONYMOUS_TOKEN}, key=lambda form: (-len(form), form))
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ What was flushed before stays readable.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -62,7 +63,13 @@ class TapeWriter:
         self._file = self._open(target, overwrite)
         line = encode_line(msgspec.to_builtins(self._header))
         self.bytes = len(line)
-        self._put(line)
+        try:
+            self._put(line)
+        except TapeWriteError:
+            # Closing flushes once more what could not be written.
+            with contextlib.suppress(OSError):
+                self._file.close()
+            raise
 
     def __repr__(self) -> str:
         state = "failed" if self._failure else "finished" if self._finished else "open"

@@ -1,0 +1,197 @@
+"""`ClientProtocol` and `ServerProtocol` back to back: whatever happens between them, they agree."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tvstreamer import Bar, Subscription, Tick
+from tvstreamer.protocol.client import ClientProtocol
+from tvstreamer.protocol.packets import (
+    BarRow,
+    BarValues,
+    DataUpdate,
+    LastBarStatus,
+    QuoteData,
+    QuoteUpdate,
+    SeriesCompleted,
+    SeriesData,
+    TimescaleUpdate,
+)
+from tvstreamer.protocol.server import ServerProtocol
+from tvstreamer.server.connection import hello
+from tvstreamer.symbols import plain_symbol
+
+SYMBOLS = ("TEST:ONE", "TEST:TWO")
+subscriptions = st.builds(Subscription, st.sampled_from(SYMBOLS), st.sampled_from([None, "1", "5"]))
+
+
+class Conversation(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1_700_000_000.0
+        self.client = ClientProtocol(rng=random.Random(1))
+        self.wanted: set[Subscription] = set()
+        self.to_client: list[str] = []
+        self.to_server: list[str] = []
+        self.heartbeats_delivered = 0
+        self.volume = 0.0
+        self.emitted: list[tuple[str, float, float]] = []
+        """What the server said, as (symbol, price, volume), in the order in which it said it on this connection."""
+        self.told: list[tuple[str, float, float]] = []
+        self.closed: dict[tuple[int, str, str], list[float]] = {}
+        self.loaded: dict[str, float] = {}
+        self.connection = 0
+        self.connect()
+
+    def connect(self) -> None:
+        self.connection += 1
+        self.server = ServerProtocol(hello(self.connection, self.now))
+        self.server.connected(self.now)
+        self.client.connected(self.now)
+        self.to_client, self.to_server = [], []
+        self.emitted, self.told = [], []
+        self.loaded = {}
+        self.heartbeats_delivered = 0
+        self.collect()
+
+    def collect(self) -> None:
+        self.to_server += self.client.messages_to_send()
+        self.to_client += self.server.messages_to_send()
+        for event in self.client.events():
+            if isinstance(event, Tick) and event.volume is not None:
+                self.told.append((event.symbol, event.price, event.volume))
+            elif isinstance(event, Bar) and event.closed and event.revision == 0:
+                self.closed.setdefault((0, event.symbol, event.interval), []).append(event.time)
+
+    # --- what may happen
+
+    @rule(subscription=subscriptions)
+    def subscribe(self, subscription: Subscription) -> None:
+        self.client.subscribe(subscription)
+        self.wanted.add(subscription)
+        self.collect()
+
+    @rule(subscription=subscriptions)
+    def unsubscribe(self, subscription: Subscription) -> None:
+        self.client.unsubscribe(subscription)
+        self.wanted.discard(subscription)
+        self.collect()
+
+    @rule(many=st.integers(1, 4), upstream=st.booleans())
+    def deliver(self, many: int, upstream: bool) -> None:
+        queue = self.to_server if upstream else self.to_client
+        batch, queue[:] = queue[:many], queue[many:]
+        for message in batch:
+            if upstream:
+                self.server.receive(message, self.now)
+                self.server.requests()
+            else:
+                self.heartbeats_delivered += "~m~~h~" in message
+                self.client.receive(message, self.now)
+        self.collect()
+
+    @precondition(lambda self: any(session.names for session in self.server.quotes.values()))
+    @rule(data=st.data())
+    def quote(self, data: st.DataObject) -> None:
+        followed = [(session, name) for session, quotes in self.server.quotes.items() for name in quotes.names]
+        session, name = data.draw(st.sampled_from(followed))
+        self.volume += 1
+        price = data.draw(st.integers(1, 1000)) / 10
+        update = QuoteUpdate(name, v={"volume": self.volume, "lp": price})
+        self.server.reply([QuoteData(QuoteData.Params(session, update))])
+        self.emitted.append((plain_symbol(name), price, self.volume))
+        self.collect()
+
+    @precondition(lambda self: any(chart.series for chart in self.server.charts.values()))
+    @rule(data=st.data(), by_update=st.booleans())
+    def bar(self, data: st.DataObject, by_update: bool) -> None:
+        """A snapshot for a series that has none, else a change of its last bar, or a new bar by either message."""
+        series = [(session, name) for session, chart in self.server.charts.items() for name in chart.series]
+        session, name = data.draw(st.sampled_from(series))
+        price = data.draw(st.integers(1, 1000)) / 10
+        if session not in self.loaded:
+            times = [self.now // 60 * 60 - 60 * back for back in (2, 1, 0)]
+            self.loaded[session] = times[-1]
+            completed = SeriesCompleted.Params(session, name, "streaming", "s", {"rt_update_period": 0})
+            self.server.reply([self.timescale(session, name, times, price), SeriesCompleted(completed)])
+        else:
+            newest = self.loaded[session] + data.draw(st.sampled_from([0, 60, 120]))
+            self.loaded[session] = newest
+            if by_update:
+                objects = self.timescale(session, name, [newest], price).p.objects
+                self.server.reply([DataUpdate(DataUpdate.Params(session, objects))])
+            else:
+                self.server.reply([self.timescale(session, name, [newest], price)])
+        self.collect()
+
+    def timescale(self, session: str, name: str, times: list[float], price: float) -> TimescaleUpdate:
+        rows = [BarRow(index, BarValues(time, price, price, price, price, 1.0)) for index, time in enumerate(times)]
+        data = {name: SeriesData(s=rows, lbs=LastBarStatus(int(times[-1]) + 60))}
+        milliseconds = round(self.now * 1000)
+        return TimescaleUpdate(TimescaleUpdate.Params(session, data), milliseconds // 1000, milliseconds)
+
+    @rule(seconds=st.floats(0.1, 90))
+    def let_time_pass(self, seconds: float) -> None:
+        until = self.now + seconds
+        while True:
+            moments = [self.client.next_deadline(), self.server.next_deadline()]
+            due = min((moment for moment in moments if moment is not None and moment <= until), default=None)
+            if due is None:
+                break
+            self.now = max(self.now, due)
+            self.client.handle_deadline(self.now)
+            self.server.handle_deadline(self.now)
+            self.collect()
+        self.now = until
+        if self.server.closing is not None:
+            self.drop()
+
+    @rule()
+    def drop(self) -> None:
+        self.client.disconnected(self.now, "dropped")
+        self.connect()
+
+    @rule()
+    def become_quiet(self) -> None:
+        """Everything on its way arrives; then both sides hold the same subscriptions, and every heartbeat is echoed."""
+        while self.to_client or self.to_server:
+            self.deliver(many=100, upstream=True)
+            self.deliver(many=100, upstream=False)
+        followed = {plain_symbol(name) for quotes in self.server.quotes.values() for name in quotes.names}
+        assert followed == {each.symbol for each in self.wanted if each.ticks}
+        series = sorted(
+            (plain_symbol(chart.symbols[create.p.alias]), create.p.resolution)
+            for chart in self.server.charts.values()
+            for create in chart.series.values()
+        )
+        assert series == sorted((each.symbol, each.interval) for each in self.wanted if each.wants_bars)
+        assert self.heartbeats_delivered == self.server.heartbeats
+        assert self.server.unechoed == 0
+        assert not [entry for entry in self.server.journal if entry.kind in ("rejected", "ignored")]
+
+    # --- what always holds
+
+    @invariant()
+    def ticks_are_told_in_order_and_none_is_invented(self) -> None:
+        emitted = iter(self.emitted)
+        assert all(tick in emitted for tick in self.told), (self.told, self.emitted)
+
+    @invariant()
+    def no_bar_closes_twice_within_one_subscription(self) -> None:
+        for chart in self.client._charts.values():
+            for series in chart.series.values():
+                times = list(series._closed)
+                assert len(set(times)) == len(times)
+
+    @invariant()
+    def no_deadline_lies_in_the_past(self) -> None:
+        deadline = self.client.next_deadline()
+        assert deadline is None or deadline > self.now
+
+
+TestConversation = Conversation.TestCase
+TestConversation.settings = settings(stateful_step_count=30, deadline=None)

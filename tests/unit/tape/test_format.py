@@ -1,0 +1,110 @@
+"""The lines of a tape: every message comes back to the letter, embedded where it can be."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from tvstreamer.constants import MAX_NESTING
+from tvstreamer.errors import FramingError
+from tvstreamer.protocol import framing
+from tvstreamer.tape.format import Record, embed, encode_line, encode_message, moment, offset, payload_text
+
+QUOTE = '{"m":"qsd","p":["qs_1",{"n":"DEMO:COIN","s":"ok","v":{"lp":1.50}}]}'
+
+
+def written(text: str) -> dict[str, Any]:
+    """The line of a message, read by the standard library."""
+    line = encode_message(5, 2, "recv", text)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    value: dict[str, Any] = json.loads(line)
+    assert (value["t"], value["c"], value["k"]) == (5, 2, "recv")
+    return value
+
+
+def test_payloads_stand_in_a_line_as_the_json_that_they_are() -> None:
+    line = encode_message(1234567, 1, "recv", framing.join([QUOTE, "~h~7"]))
+    assert line == f'{{"t":1234567,"c":1,"k":"recv","p":[{QUOTE},"~h~7"]}}\n'.encode()
+
+
+def test_a_single_short_packet_gives_the_same_line_as_it_would_among_others() -> None:
+    assert encode_message(0, 1, "send", framing.packet(QUOTE)) == f'{{"t":0,"c":1,"k":"send","p":[{QUOTE}]}}\n'.encode()
+
+
+def test_an_empty_message_is_a_message_without_payloads() -> None:
+    assert written("")["p"] == []
+    assert Record(0, 1, "recv", p=[]).text() == ""
+
+
+@pytest.mark.parametrize("payload", ['{"a":"\N{ROCKET}\u2028\x7f"}', '{\r\t "a" : 1e+100}', "{}", '{"a":' + "[" * 99 + "]" * 99 + "}"])
+def test_valid_json_objects_are_embedded_whatever_is_in_them(payload: str) -> None:
+    assert embed([payload]) == payload
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "[1]", "", "x", '"~h~1"', '{"a":1} ', '{"a":\n1}', '{"a":NaN}', '{"a":"\x01"}', '{"a":"\\ud800"}', "{", '{"a":1}{}', '{"a":"\ud800"}',
+        '{"a":' + "[" * MAX_NESTING + "]" * MAX_NESTING + "}",
+        "~h~", "~h~x", "~h~\N{ARABIC-INDIC DIGIT ONE}",
+    ],
+)  # fmt: skip
+def test_what_could_not_stand_in_an_array_as_it_is_is_not_embedded(payload: str) -> None:
+    assert embed([payload]) is None
+    assert embed(["{}", payload]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no packets", "~m~3~m~{}", "~m~02~m~{}", "~m~1~m~{}", "~m~2~m~{}~m~", '~m~7~m~{"a"\n}', "\ud800", "~m~1~m~\udfff", "\x00\r\n\u2028",
+        "~m~1~m~\N{ROCKET}", "~m~2~m~\N{ROCKET}",
+    ],
+)  # fmt: skip
+def test_other_messages_are_kept_raw_to_the_letter(text: str) -> None:
+    value = written(text)
+    assert value["raw"] == text
+    assert "p" not in value
+
+
+def test_a_message_of_astral_characters_is_embedded_with_its_utf16_length() -> None:
+    text = framing.packet('{"a":"\N{ROCKET}\N{ROCKET}"}')
+    assert text.startswith("~m~12~m~")
+    record = msgspec.json.decode(encode_message(0, 1, "recv", text), type=Record)
+    assert record.p is not None
+    assert record.text() == text
+
+
+def test_nesting_is_counted_outside_of_strings_only() -> None:
+    brackets = '{"a":"' + "[{" * 300 + '\\"' + "[" * 300 + '"}'
+    assert embed([brackets]) == brackets
+    many = '{"a":[' + ",".join(["[{}]"] * 300) + "]}"
+    assert embed([many]) == many
+
+
+def test_payloads_of_a_raw_record_are_split_from_it() -> None:
+    assert Record(0, 1, "recv", raw="~m~02~m~{}").payloads() == ["{}"]
+    with pytest.raises(FramingError):
+        Record(0, 1, "recv", raw="garbage").payloads()
+    assert Record(0, 1, "note").payloads() == []
+
+
+def test_a_heartbeat_is_the_only_payload_in_quotes() -> None:
+    assert payload_text(b'"~h~12"') == "~h~12"
+    assert payload_text(b'{"a":1}') == '{"a":1}'
+
+
+def test_moments_and_offsets_undo_each_other() -> None:
+    start = 1_751_800_000.123
+    for t in (0, 1, 999_999_999, 86_400 * 10**9):
+        assert abs(offset(start, moment(start, t)) - t) < 500
+    assert offset(start, start - 1) == 0
+
+
+def test_lines_with_lone_surrogates_are_written_with_escapes() -> None:
+    assert encode_line({"reason": "\ud800", "n": 1}) == b'{"reason":"\\ud800","n":1}\n'
+    assert encode_line({"reason": "\N{ROCKET}"}) == '{"reason":"\N{ROCKET}"}\n'.encode()

@@ -1,0 +1,264 @@
+"""Reading tapes, whole ones and damaged ones: what is whole is read, what is not is reported."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tvstreamer.constants import MAX_LINE
+from tvstreamer.errors import TapeFormatError, TapeVersionError
+from tvstreamer.tape.format import Record
+from tvstreamer.tape.reader import TapeReader, scan_sends
+
+HEADER = b'{"tape":1,"start":1700000000.0,"tool":"by hand"}\n'
+
+
+def recv(t: int, number: int = 1) -> bytes:
+    return b'{"t":%d,"c":1,"k":"recv","p":["~h~%d"]}\n' % (t, number)
+
+
+def footer(before: bytes, records: int) -> bytes:
+    return json.dumps({"k": "end", "records": records, "sha256": hashlib.sha256(before).hexdigest()}).encode() + b"\n"
+
+
+def read(data: bytes) -> TapeReader:
+    return TapeReader(io.BytesIO(data))
+
+
+def everything(reader: TapeReader) -> tuple[list[int], list[str]]:
+    """The times of all records, and all errors on the way."""
+    times: list[int] = []
+    errors: list[str] = []
+    while True:
+        try:
+            for record in reader:
+                times.append(record.t)
+            return times, errors
+        except TapeFormatError as error:
+            errors.append(str(error))
+
+
+class Streamed(io.RawIOBase):
+    """A binary file made while it is read, so that a huge one costs no disk."""
+
+    def __init__(self, *parts: Iterator[bytes] | list[bytes]) -> None:
+        self._chunks = (chunk for part in parts for chunk in part)
+        self._rest = b""
+
+    def read(self, size: int = -1) -> bytes:
+        while len(self._rest) < size:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                break
+            self._rest += chunk
+        given, self._rest = self._rest[:size], self._rest[size:]
+        return given
+
+
+def filler(size: int) -> Iterator[bytes]:
+    block = b"x" * 65_536
+    return (block for _ in range(size // len(block) + 1))
+
+
+def test_the_header_then_the_records_in_order() -> None:
+    reader = read(HEADER + recv(1) + recv(2))
+    assert (reader.header.start, reader.header.tool, reader.header.times) == (1_700_000_000.0, "by hand", "measured")
+    assert [record.t for record in reader] == [1, 2]
+    assert (reader.records, reader.torn, reader.complete) == (2, 0, False)
+
+
+def test_a_footer_vouches_for_what_is_before_it() -> None:
+    body = HEADER + recv(1) + recv(2)
+    reader = read(body + footer(body, 2))
+    assert everything(reader) == ([1, 2], [])
+    assert reader.complete
+
+
+def test_next_gives_one_record_at_a_time() -> None:
+    reader = read(HEADER + recv(1) + recv(2))
+    assert next(reader).t == 1
+    assert next(reader).t == 2
+    with pytest.raises(StopIteration):
+        next(reader)
+
+
+def test_iteration_goes_on_where_it_was_left() -> None:
+    reader = read(HEADER + recv(1) + recv(2) + recv(3))
+    assert next(iter(reader)).t == 1
+    assert [record.t for record in reader] == [2, 3]
+
+
+def test_a_wrong_number_in_the_footer_is_an_error_after_the_records() -> None:
+    body = HEADER + recv(1) + recv(2)
+    reader = read(body + footer(body, 3))
+    times, errors = everything(reader)
+    assert times == [1, 2]
+    assert errors == ["tape:4: the footer counts 3 records, the tape holds 2"]
+    assert not reader.complete
+
+
+def test_a_changed_byte_is_told_by_the_footer_after_the_records() -> None:
+    body = HEADER + recv(1) + recv(2)
+    reader = read(body.replace(b"~h~1", b"~h~9") + footer(body, 2))
+    times, errors = everything(reader)
+    assert times == [1, 2]
+    assert len(errors) == 1
+    assert "is not that of the lines before it" in errors[0]
+    assert not reader.complete
+
+
+def test_a_footer_does_not_vouch_for_records_behind_it() -> None:
+    body = HEADER + recv(1)
+    reader = read(body + footer(body, 1) + recv(2))
+    assert everything(reader) == ([1, 2], [])
+    assert not reader.complete
+
+
+def test_a_torn_last_line_is_dropped_and_reported() -> None:
+    reader = read(HEADER + recv(1) + recv(2)[:-5])
+    assert everything(reader) == ([1], [])
+    assert reader.torn == len(recv(2)) - 5
+    assert not reader.complete
+
+
+def test_a_last_record_that_only_lacks_its_newline_is_read() -> None:
+    reader = read(HEADER + recv(1) + recv(2)[:-1])
+    assert everything(reader) == ([1, 2], [])
+    assert reader.torn == 0
+
+
+def test_a_header_alone_is_a_tape_without_records() -> None:
+    for data in (HEADER, HEADER[:-1]):
+        assert everything(read(data)) == ([], [])
+
+
+@pytest.mark.parametrize("broken", [b"\n", b"nonsense\n", b"[]\n", b'{"t":1}\n', b'{"t":"x","c":1,"k":"recv","raw":""}\n', b'{"t":1,"c":1,"k":"other"}\n', b"\xff\n", b'{"k":"end"}\n', b"[" * 5000 + b"\n"])
+def test_a_broken_line_is_an_error_with_its_number_and_reading_goes_on_behind_it(broken: bytes) -> None:
+    reader = read(HEADER + recv(1) + broken + recv(2))
+    times, errors = everything(reader)
+    assert times == [1, 2]
+    assert len(errors) == 1
+    assert errors[0].startswith("tape:3: not a record")
+
+
+def test_several_broken_lines_are_each_an_error() -> None:
+    times, errors = everything(read(HEADER + b"a\n" + recv(1) + b"b\n" + b"c\n" + recv(2)[:-1]))
+    assert times == [1, 2]
+    assert [error.split(":")[1] for error in errors] == ["2", "4", "5"]
+
+
+def test_two_records_on_one_line_are_no_record() -> None:
+    times, errors = everything(read(HEADER + recv(1)[:-1] + b" " + recv(2) + recv(3)))
+    assert times == [3]
+    assert len(errors) == 1
+
+
+def test_lines_end_at_newlines_and_nothing_else() -> None:
+    text = "a\u2028b\x85c\x0bd"
+    line = json.dumps({"t": 1, "c": 1, "k": "recv", "raw": text}, ensure_ascii=False).encode() + b"\n"
+    assert [record.raw for record in read(HEADER + line)] == [text]
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "expected"),
+    [
+        (b'{"t":1,"c":1,"k":"recv","raw":"\\ud800"}\n', "raw", "\ud800"),
+        (b'{"t":1,"c":1,"k":"close","code":1000,"reason":"\\udfff","by":"server"}\n', "reason", "\udfff"),
+        (b'{"t":1,"c":1,"k":"note","note":{"a":["\\ud800"]}}\n', "note", {"a": ["\ud800"]}),
+    ],
+)
+def test_records_with_lone_surrogates_are_read(line: bytes, field: str, expected: object) -> None:
+    (record,) = read(HEADER + line)
+    assert getattr(record, field) == expected
+
+
+def test_a_tape_longer_than_a_chunk_is_read_whole() -> None:
+    body = HEADER + b"".join(recv(number) for number in range(5_000))
+    reader = read(body + footer(body, 5_000))
+    assert everything(reader) == (list(range(5_000)), [])
+    assert reader.complete
+
+
+@pytest.mark.parametrize("behind", [[recv(2), recv(3)], []])
+def test_a_line_that_is_too_long_is_an_error_and_reading_goes_on_behind_it(behind: list[bytes]) -> None:
+    file = Streamed([HEADER, recv(1), b'{"t":1,"raw":"'], filler(MAX_LINE), [b'"}\n'], behind, [b"torn"])
+    reader = TapeReader(file)  # type: ignore[arg-type]
+    times, errors = everything(reader)
+    assert times == [1, *(range(2, 2 + len(behind)))]
+    assert errors == [f"tape:3: a line of more than {MAX_LINE} bytes"]
+    assert reader.torn == 4
+
+
+def test_a_last_line_that_is_too_long_is_an_error() -> None:
+    reader = TapeReader(Streamed([HEADER, recv(1)], filler(MAX_LINE)))  # type: ignore[arg-type]
+    assert everything(reader) == ([1], [f"tape:3: a line of more than {MAX_LINE} bytes"])
+
+
+def test_an_endless_first_line_is_no_tape() -> None:
+    with pytest.raises(TapeFormatError, match="the first line has more than"):
+        TapeReader(Streamed(filler(MAX_LINE)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("data", [b"hello\n", b"\x1f\x8b\x08binary", b"[1]\n", b'{"version":1}\n', b"\n"])
+def test_what_is_not_a_tape_is_refused(data: bytes) -> None:
+    with pytest.raises(TapeFormatError, match="tape:1: not a tape"):
+        read(data)
+
+
+def test_an_empty_file_is_refused() -> None:
+    with pytest.raises(TapeFormatError, match="the file is empty"):
+        read(b"")
+
+
+def test_a_header_without_a_start_is_refused() -> None:
+    with pytest.raises(TapeFormatError, match=r"broken header: .*start"):
+        read(b'{"tape":1}\n')
+
+
+def test_a_newer_tape_is_refused_whatever_else_is_in_its_header() -> None:
+    with pytest.raises(TapeVersionError, match="a newer tvstreamer wrote it"):
+        read(b'{"tape":2,"begin":"elsewhere"}\n')
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TapeFormatError, match=r"nowhere\.jsonl: cannot be read: No such file"):
+        TapeReader(tmp_path / "nowhere.jsonl")
+
+
+def test_reading_to_the_end_or_leaving_closes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(HEADER + recv(1))
+    whole = TapeReader(path)
+    assert repr(whole) == f"<TapeReader {str(path)!r}, 0 records so far>"
+    list(whole)
+    assert whole._file.closed
+    with TapeReader(str(path)) as left:
+        pass
+    assert left._file.closed
+
+
+def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(HEADER + recv(7))))
+    reader = TapeReader("-")
+    assert reader.name == "standard input"
+    assert [record.t for record in reader] == [7]
+
+
+def test_what_was_sent_is_found_without_reading_the_rest() -> None:
+    sent = [
+        b'{"t":1,"c":1,"k":"send","p":[{"m":"set_locale","p":["en","US"]}]}\n',
+        b'{"t":2,"c":1,"k":"send","p":["~h~1"]}\n',
+        b'{"t":3,"c":1,"k":"send","raw":"odd"}\n',
+        b'{"t":4,"c":1,"k":"send","p":[broken]}\n',
+        b'{"t":5,"c":1,"k":"recv","raw":"\\"k\\":\\"send\\" "}\n',
+        b'{"t":6,"c":2,"k":"send","p":[{"m":"set_locale","p":["en","US"]}]}\n',
+    ]
+    found: list[Record] = scan_sends(io.BytesIO(HEADER + b"".join(sent)))
+    assert [(record.t, record.c) for record in found] == [(1, 1), (6, 2)]

@@ -1,0 +1,128 @@
+"""Secrets go before bytes reach the disk; everything else stays as it is."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from tvstreamer.constants import ANONYMOUS_TOKEN
+from tvstreamer.protocol import framing
+from tvstreamer.tape.redact import Redactor, new_key
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoxfQ.c2lnbmF0dXJl"
+GIVEN = "g1ven-sess-id"
+MARK = re.compile(r"redacted-[0-9a-f]{16}")
+
+
+@pytest.fixture
+def redactor() -> Redactor:
+    return Redactor(key=b"k" * 32, secrets=[GIVEN, "abc", 'quo"te/\N{LATIN SMALL LETTER O WITH DIAERESIS}', ANONYMOUS_TOKEN])
+
+
+def auth(token: str) -> str:
+    return framing.packet(f'{{"m":"set_auth_token","p":["{token}"]}}')
+
+
+def test_the_token_is_replaced_and_the_length_is_right_again(redactor: Redactor) -> None:
+    message = auth("something") + framing.packet("~h~1")
+    clean = redactor.message(message)
+    payload, heartbeat = framing.split(clean)
+    assert re.fullmatch(r'\{"m":"set_auth_token","p":\["redacted-[0-9a-f]{16}"\]\}', payload)
+    assert heartbeat == "~h~1"
+
+
+@pytest.mark.parametrize("token", [ANONYMOUS_TOKEN, "widget_user_token", "widget_user_token_2"])
+def test_tokens_of_nobody_stay(redactor: Redactor, token: str) -> None:
+    assert redactor.message(auth(token)) == auth(token)
+
+
+def test_the_address_in_the_hello_is_replaced_and_others_called_via_are_not(redactor: Redactor) -> None:
+    hello = framing.packet('{"session_id":"1","via":"10.1.2.3:443"}')
+    assert "10.1.2.3" not in redactor.received(hello)
+    other = framing.packet('{"m":"x","p":[{"via":"the alps"}]}')
+    assert redactor.message(other) == other
+
+
+def test_web_tokens_are_found_anywhere(redactor: Redactor) -> None:
+    for text in (framing.packet(f'{{"m":"x","p":["{JWT}"]}}'), f"not framed {JWT}"):
+        assert JWT not in redactor.received(text)
+        assert MARK.search(redactor.received(text))
+
+
+def test_given_secrets_are_found_in_every_spelling(redactor: Redactor) -> None:
+    accented = 'quo"te/\N{LATIN SMALL LETTER O WITH DIAERESIS}'
+    spellings = [
+        GIVEN, accented, 'quo\\"te/\\u00f6', 'quo\\"te/\N{LATIN SMALL LETTER O WITH DIAERESIS}', "quo%22te%2F%C3%B6", "quo%22te/%C3%B6",
+    ]  # fmt: skip
+    for spelling in spellings:
+        assert MARK.fullmatch(redactor.message(spelling)), spelling
+
+
+def test_what_is_too_short_to_be_a_secret_is_not_looked_for(redactor: Redactor) -> None:
+    assert redactor.message("abc abcd") == "abc abcd"
+
+
+def test_bulk_of_a_server_is_handed_through_when_nothing_was_given() -> None:
+    plain = Redactor(key=b"k" * 32)
+    message = framing.packet('{"m":"qsd","p":["qs_1",{"n":"A:B","s":"ok","v":{"lp":1}}]}')
+    assert plain.received(message) is message
+    assert JWT not in plain.received(framing.packet(f'{{"m":"qsd","p":["{JWT}"]}}'))
+
+
+def test_equal_secrets_stay_equal_within_one_key_and_cannot_be_compared_across_two() -> None:
+    first, second = Redactor(key=b"1" * 32), Redactor(key=b"2" * 32)
+    assert first.pseudonym("one") == first.pseudonym("one") != first.pseudonym("two")
+    assert first.pseudonym("one") != second.pseudonym("one")
+    assert first.pseudonym("\ud800") != first.pseudonym("\ud801")
+
+
+def test_a_pseudonym_stands_for_itself(redactor: Redactor) -> None:
+    once = redactor.pseudonym("one")
+    assert redactor.pseudonym(once) == once
+    assert redactor.message(redactor.message(auth("x"))) == redactor.message(auth("x"))
+
+
+@pytest.mark.parametrize(
+    ("url", "secret"),
+    [
+        ("wss://me:pass@host/", "me:pass"),
+        ("wss://host/?auth_token=hunter2&type=chart", "hunter2"),
+        ("wss://host/?jwt=hunter2#x", "hunter2"),
+        ("https://host/?user_id=12345", "12345"),
+        ("wss://host/socket.io/websocket?from=chart%2FAbCdEfGh%2F&date=x", "AbCdEfGh"),
+        ("https://host/chart/AbCdEfGh/", "AbCdEfGh"),
+        (f"wss://host/{GIVEN}", GIVEN),
+    ],
+)
+def test_urls_lose_users_tokens_and_layouts(redactor: Redactor, url: str, secret: str) -> None:
+    clean = redactor.url(url)
+    assert secret not in clean
+    assert clean.startswith(url[:6])
+    assert redactor.url(clean) == clean
+
+
+def test_an_address_without_secrets_stays(redactor: Redactor) -> None:
+    for url in ("wss://data.tradingview.com/socket.io/websocket?from=&type=chart", "fake:", ""):
+        assert redactor.url(url) == url
+
+
+def test_notes_are_cleaned_in_keys_values_and_headers(redactor: Redactor) -> None:
+    note = {"Cookie": "sessionid=x", "list": [GIVEN, 1, None, {"AUTHORIZATION": "Bearer y", "n": 2.5}], GIVEN: True, "cookie": 7}
+    clean = redactor.note(note)
+    assert MARK.fullmatch(clean["Cookie"])
+    assert clean["cookie"] == 7
+    assert clean["list"][1:3] == [1, None]
+    assert MARK.fullmatch(clean["list"][3]["AUTHORIZATION"])
+    assert GIVEN not in repr(clean)
+
+
+def test_the_repr_tells_no_secret(redactor: Redactor) -> None:
+    assert re.fullmatch(r"<Redactor of \d+ given secrets>", repr(redactor))
+
+
+def test_a_key_is_random_unless_it_is_drawn_from_a_seed() -> None:
+    assert new_key() != new_key()
+    assert new_key(random.Random(7)) == new_key(random.Random(7)) != new_key(random.Random(8))
+    assert len(new_key()) == 32
