@@ -279,9 +279,10 @@ class TvWSClient:
 
     def poll(self, timeout: float) -> list[Event] | None:
         """The events of one message or deadline; none when `timeout` seconds pass without; None at the end of the stream."""
-        if self._closed.is_set() and self._pump is None:
-            return None
-        self.connect()
+        if self._pump is None:
+            if self._closed.is_set():
+                return None
+            self.connect()
         if self._held:
             held, self._held = self._held, []
             return held

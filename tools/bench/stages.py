@@ -20,7 +20,6 @@ import msgspec
 
 from bench.corpus import START, Corpus, Message, redactor
 from bench.reference import RefBar, ReferenceClient, RefEvent, RefTick, read_tape, split
-
 from tvstreamer.events import Bar, Event, Tick
 from tvstreamer.protocol import framing
 from tvstreamer.protocol.client import ClientProtocol
