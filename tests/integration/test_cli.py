@@ -17,6 +17,9 @@ from pathlib import Path
 import pytest
 
 from tvstreamer.cli.table import COMMANDS
+from tvstreamer.clock import SystemClock
+from tvstreamer.server.listener import Listener
+from tvstreamer.testing.scripted import ScriptedConnection
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 SYMBOL = "BINANCE:BTCUSDT"
@@ -62,14 +65,20 @@ def complaint(code: int, *words: object, stdout: object = subprocess.PIPE, **mor
     result = run(*words, stdout=stdout, **more)
     text: str = result.stderr.decode()
     assert result.returncode == code, text
-    assert text.startswith("tvstreamer: ") and text.count("\n") == 1, text
+    assert text.startswith("tvstreamer: "), text
+    assert text.count("\n") == 1, text
     return text
 
 
 @contextmanager
 def running(*words: object, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        command(*words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(**more)
+        command(*words),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(**more),
+        bufsize=0,  # or `communicate` would miss what `readline` has read ahead
     )
     # A line that never comes must not be waited for for ever.
     watch = threading.Timer(TIMEOUT, process.kill)
@@ -232,6 +241,15 @@ def test_an_interrupted_server_says_so_with_its_exit_code() -> None:
     assert b"Traceback" not in words
 
 
+def test_an_interrupted_demo_ends_at_once() -> None:
+    with running("demo", PYTHONUNBUFFERED="1") as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline()[:2] for _ in range(2)] == [b"1.", b"2."]
+        process.send_signal(signal.SIGINT)
+        output, words = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, output, words) == (130, b"", b"")
+
+
 def test_a_served_tape_answers_what_was_recorded(recorded: tuple[Path, bytes]) -> None:
     with serving(recorded[0], "--speed", "max") as url:
         lines = done("stream", "--source", url, "-s", SYMBOL, "-i", "1", "--events", "market", "--max-events", 100).splitlines()
@@ -319,14 +337,12 @@ def test_a_taken_port_exits_with_4() -> None:
         assert str(port) in complaint(4, "serve", "--port", port)
 
 
-def test_a_quote_that_does_not_come_exits_with_5(tmp_path: Path) -> None:
-    silent = tmp_path / "silent.jsonl"
+def test_a_quote_that_does_not_come_exits_with_5() -> None:
+    clock = SystemClock()
     hello = json.dumps({"session_id": "0.1.2_x-1", "timestampMs": 1_755_702_000_000}, separators=(",", ":"))
-    log = tmp_path / "log.txt"
-    log.write_text(f"WS RX ~m~{len(hello)}~m~{hello}\n")
-    done("import", "log", log, "-o", silent)
-    with serving(silent, "--speed", "max") as url:
-        assert SYMBOL in complaint(5, "quote", "--source", url, "-s", SYMBOL, "--timeout", "0.5")
+    with Listener(lambda: (ScriptedConnection(f"~m~{len(hello)}~m~{hello}"), clock)) as silent:
+        assert SYMBOL in complaint(5, "quote", "--source", silent.url, "-s", SYMBOL, "--timeout", "0.5")
+        assert "0.5" in complaint(5, "history", "--source", silent.url, "-s", SYMBOL, "-i", "1", "--timeout", "0.5")
 
 
 def test_an_output_that_cannot_be_written_exits_with_6(recorded: tuple[Path, bytes], tmp_path: Path) -> None:
@@ -363,6 +379,17 @@ def test_a_reader_that_has_seen_enough_is_no_error(recorded: tuple[Path, bytes])
         words = process.stderr.read()
         assert process.wait(timeout=TIMEOUT) == 0
     assert words == b""
+
+
+@pytest.mark.parametrize("words", [["--version"], ["stream", "--help"]], ids=" ".join)
+def test_help_that_nobody_reads_is_no_error(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        result = run(*words, stdout=writing)
+    finally:
+        os.close(writing)
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes descriptors with a shell")

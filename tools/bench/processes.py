@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from importlib.util import find_spec
 from pathlib import Path
 
 from bench.corpus import Corpus, stream_to_tape
@@ -70,12 +71,13 @@ def foreign_modules() -> list[str]:
 
 def wall_times(rounds: int) -> dict[str, float]:
     """Median seconds of a bare interpreter, of importing the package, and of `--help`; all of them in each round."""
-    commands = {
+    commands: dict[str, tuple[str, ...]] = {
         "bare": ("-c", "pass"),
         "import": ("-c", "import tvstreamer"),
         "help argparse": ("-c", _HELP, "argparse"),
-        "help typer": ("-c", _HELP, "typer"),
     }
+    if find_spec("typer") is not None:
+        commands["help typer"] = ("-c", _HELP, "typer")
     taken: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds + 1):
         for name, arguments in commands.items():

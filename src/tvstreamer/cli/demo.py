@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from tvstreamer.cli.market import turns
+from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
 from tvstreamer.events import Bar, Event, Tick
 from tvstreamer.server.fake import FakeServer
@@ -26,6 +27,8 @@ def demo(keep: str | None) -> int:
             print(f"1. A fake market, {_SPEED} times as fast as life, at {server.url}")
             print(f"2. Recording {_SYMBOL}, bars of {_INTERVAL} minute and ticks, for {_SECONDS:g} seconds ...")
             live = _run(server.url, stopping, record=tape)
+        if stopping:
+            return INTERRUPTED
         print(f"3. Replaying {tape.name} ({tape.stat().st_size:,} bytes) twice ...\n")
         with Stopping() as stopping:
             replays = [_run(tape, stopping), _run(tape, stopping)]

@@ -21,6 +21,9 @@ def read(arguments: Sequence[str]) -> Call | int:
     try:
         code = _application(calls.append)(list(arguments), prog_name="tvstreamer", standalone_mode=True)
     except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            # typer makes this exit code 1, but a reader that has seen enough of the help is no error.
+            raise stop.__context__ from None
         code = stop.code
     except InvalidPlan as error:
         return report(error)

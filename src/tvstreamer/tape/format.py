@@ -7,6 +7,7 @@ parse. A message that could not be given back to the letter from its payloads is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -97,6 +98,9 @@ _decode_object = msgspec.json.Decoder(_AnyObject).decode
 grammar, numbers too large for a float pass, which a decoder that makes values rejects.)"""
 
 
+_NO_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^"{}\[\]]+', re.DOTALL)
+
+
 def embed(payloads: Sequence[str]) -> str | None:
     """The payloads as the elements of a JSON array; None where one of them cannot stand there as it is."""
     elements: list[str] = []
@@ -124,25 +128,14 @@ def _embeddable(payload: str) -> bool:
 
 
 def _depth(payload: str) -> int:
-    """How deep valid JSON is nested."""
-    deepest = depth = 0
-    quoted = escaped = False
-    for character in payload:
-        if quoted:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                quoted = False
-        elif character == '"':
-            quoted = True
-        elif character in "{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "}]":
-            depth -= 1
-    return deepest
+    """How deep valid JSON is nested; anything beyond `MAX_NESTING` counts as one more than that."""
+    # Only its brackets are kept, and the innermost pairs taken away level by level: a snapshot has thousands of them.
+    brackets = _NO_BRACKET.sub("", payload).replace("{", "[").replace("}", "]")
+    depth = 0
+    while "[]" in brackets and depth <= MAX_NESTING:
+        brackets = brackets.replace("[]", "")
+        depth += 1
+    return depth
 
 
 def encode_message(t: int, connection: int, kind: str, text: str) -> bytes:
