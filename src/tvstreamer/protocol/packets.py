@@ -231,7 +231,8 @@ class QuoteUpdate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """`n` is the symbol string exactly as the client passed it, `v` only what changed."""
 
     n: str
-    s: str = "ok"
+    # Always written, as the wire does: a constant default would be left out.
+    s: str = msgspec.field(default_factory=lambda: "ok")
     errmsg: str = ""
     v: dict[str, Any] = {}
 

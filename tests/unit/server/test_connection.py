@@ -1,0 +1,118 @@
+"""What one client of the fake server is answered, message by message."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tvstreamer.protocol import framing
+from tvstreamer.server.connection import Manners, MarketConnection
+from tvstreamer.server.market import Market, market_start
+
+BTC = "BINANCE:BTCUSDT"
+START = market_start(1)
+
+
+class Client:
+    """Sends commands and collects packets, on a clock of its own."""
+
+    def __init__(self, **manners: Any) -> None:
+        self.connection = MarketConnection(Market(1), Manners(**manners))
+        self.now = START
+        self.connection.connected(self.now)
+        self.packets()
+
+    def send(self, method: str, *p: object) -> None:
+        self.connection.receive(framing.packet(json.dumps({"m": method, "p": p})), self.now)
+
+    def wait(self, seconds: float = 0.13) -> list[dict[str, Any]]:
+        self.now += seconds
+        self.connection.handle_deadline(self.now)
+        return self.packets()
+
+    def packets(self) -> list[dict[str, Any]]:
+        texts = [payload for message in self.connection.messages_to_send() for payload in framing.split(message)]
+        return [json.loads(text) for text in texts if not framing.heartbeat(text)]
+
+    def series(self, interval: str = "1", symbol: str = BTC, count: object = 5) -> list[str]:
+        self.send("chart_create_session", "cs", "")
+        self.send("resolve_symbol", "cs", "sym", symbol)
+        self.send("create_series", "cs", "s1", "t1", "sym", interval, count, "")
+        return [packet["m"] for packet in self.wait()]
+
+
+def test_a_burst_is_answered_after_a_moment_in_the_order_of_the_real_server() -> None:
+    client = Client()
+    assert client.series() == ["series_loading", "symbol_resolved", "timescale_update", "series_completed"]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(5, 5), (["bar_count", 0, -7], 7), (["odd"], 300), (0, 1)])
+def test_a_series_has_as_many_bars_as_asked_for(count: object, expected: int) -> None:
+    client = Client()
+    client.send("chart_create_session", "cs", "")
+    client.send("resolve_symbol", "cs", "sym", BTC)
+    client.send("create_series", "cs", "s1", "t1", "sym", "1", count, "")
+    (update,) = [packet for packet in client.wait() if packet["m"] == "timescale_update"]
+    assert len(update["p"][1]["s1"]["s"]) == expected
+
+
+def test_an_unknown_symbol_is_an_error_of_symbol_and_series() -> None:
+    assert Client().series(symbol="XXXX:NOPE") == ["series_loading", "symbol_error", "series_error"]
+
+
+def test_a_nonsense_resolution_is_a_critical_error() -> None:
+    assert "critical_error" in Client().series(interval="nonsense")
+
+
+def test_another_interval_empties_the_series_then_fills_it() -> None:
+    client = Client()
+    client.series()
+    client.send("modify_series", "cs", "s1", "t2", "sym", "5", "")
+    assert [packet["m"] for packet in client.wait() if packet["m"] != "du"] == [
+        "series_loading", "timescale_update", "timescale_update", "series_completed",
+    ]  # fmt: skip
+
+
+def test_older_bars_have_negative_indexes() -> None:
+    client = Client()
+    client.series()
+    client.send("request_more_data", "cs", "s1", 3)
+    (update,) = [packet for packet in client.wait() if packet["m"] == "timescale_update" and "zoffset" in packet["p"][2] and packet["p"][2]["zoffset"]]
+    assert [row["i"] for row in update["p"][1]["s1"]["s"]] == [-3, -2, -1]
+    client.send("request_more_data", "cs", "unknown", 3)
+    assert "critical_error" in [packet["m"] for packet in client.packets()]
+
+
+def test_nobody_is_followed_after_everything_was_ended() -> None:
+    client = Client()
+    client.series()
+    client.send("quote_create_session", "qs")
+    client.send("quote_add_symbols", "qs", BTC, "XXXX:NOPE")
+    states = {packet["p"][1]["n"]: packet["p"][1]["s"] for packet in client.wait() if packet["m"] == "qsd"}
+    assert states == {BTC: "ok", "XXXX:NOPE": "error"}
+    assert client.connection.active
+    client.send("remove_series", "cs", "s1")
+    client.wait()
+    client.send("quote_remove_symbols", "qs", BTC)
+    client.send("quote_delete_session", "qs")
+    client.send("chart_delete_session", "cs")
+    client.wait()
+    assert not client.connection.active
+    assert client.wait(5) == []
+
+
+def test_what_holds_no_packet_ends_the_connection() -> None:
+    client = Client()
+    client.connection.receive("garbage", client.now)
+    assert client.connection.closing is not None
+    assert client.connection.closing[0] == 1002
+    assert client.connection.next_deadline() is None
+
+
+def test_tokens_are_accepted_by_the_manners() -> None:
+    for token, refused in (("unauthorized_user_token", False), ("widget_user_token", False), ("mine", False), ("bad", True)):
+        client = Client(tokens=["mine"])
+        client.send("set_auth_token", token)
+        assert (client.connection.closing is not None) is refused

@@ -1,0 +1,154 @@
+"""`FakeServer` as its users meet it: in memory, over loopback, by hand, and from a tape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tvstreamer import Bar, Event, Tick, TvWSClient
+from tvstreamer.clock import ScaledClock, SystemClock, VirtualClock
+from tvstreamer.errors import AuthError, FramingError, InvalidPlan, SymbolError, TransportClosed
+from tvstreamer.events import SeriesFailed, SymbolFailed
+from tvstreamer.protocol import framing
+from tvstreamer.server.fake import FakeServer
+
+BTC = "BINANCE:BTCUSDT"
+
+
+def take(client: TvWSClient, turns: int = 200, until: Any = lambda events: False) -> list[Event]:
+    events: list[Event] = []
+    for _ in range(turns):
+        batch = client.poll(20)
+        if batch is None:
+            break
+        events += batch
+        if until(events):
+            break
+    return events
+
+
+def test_the_same_seed_gives_the_same_messages() -> None:
+    def messages(seed: int) -> list[str]:
+        with FakeServer(seed=seed, speed="max") as server:
+            transport = server.connect()
+            transport.send(framing.packet('{"m":"quote_create_session","p":["qs_1"]}'))
+            transport.send(framing.packet(f'{{"m":"quote_add_symbols","p":["qs_1","{BTC}"]}}'))
+            return [transport.recv(3600).text for _ in range(50)]
+
+    assert messages(7) == messages(7) != messages(8)
+
+
+@pytest.mark.parametrize("over_loopback", [False, True])
+def test_an_unknown_symbol_is_told_and_history_of_it_raises(over_loopback: bool) -> None:
+    with FakeServer(seed=1, speed=1) as server:
+        source: object = server.url if over_loopback else server.connect
+        with TvWSClient([("XXXX:NOPE", "1")], source=source) as client:
+            events = take(client, until=lambda told: sum(isinstance(event, SymbolFailed | SeriesFailed) for event in told) >= 1)
+            assert any(isinstance(event, SymbolFailed | SeriesFailed) and event.symbol == "XXXX:NOPE" for event in events)
+            with pytest.raises(SymbolError):
+                client.get_history("XXXX:NOPE", "1", 5, timeout=20)
+
+
+@pytest.mark.parametrize("over_loopback", [False, True])
+def test_a_bad_token_is_refused_at_the_end_of_the_stream(over_loopback: bool) -> None:
+    with FakeServer(seed=1, speed=1, tokens=["good"]) as server:
+        source: object = server.url if over_loopback else server.connect
+        with TvWSClient([BTC], source=source, token="bad") as client:
+            with pytest.raises(AuthError, match="bad auth token"):
+                take(client)
+
+
+def test_history_has_as_many_bars_as_asked_for() -> None:
+    with FakeServer(seed=1, speed="max") as server:
+        with TvWSClient(source=server.connect, clock=server.clock) as client:
+            history = client.get_history(BTC, "1", 7)
+    assert len(history) == 7
+    assert history.complete
+    times = [bar.time for bar in history]
+    assert times == sorted(set(times))
+    assert all(bar.closed for bar in history[:-1])
+
+
+def test_prices_by_hand_are_told_to_everybody() -> None:
+    with FakeServer(seed=1, speed="max") as server:
+        server.market.bars("TEST:HAND", "1", [[1_700_000_040.0, 1, 2, 0.5, 1.5, 10]])
+        with TvWSClient([("TEST:HAND", "1")], source=server.connect, clock=server.clock) as client:
+            take(client, turns=5)
+            server.market.tick("TEST:HAND", 42.5)
+            server.market.close_bar("TEST:HAND", "1")
+            server.market.tick("TEST:HAND", 43.5)
+            events = take(client, turns=5)
+    assert [event.price for event in events if isinstance(event, Tick)] == [42.5, 43.5]
+    assert {event.close for event in events if isinstance(event, Bar)} >= {42.5, 43.5}
+
+
+def test_a_client_that_does_not_echo_is_dropped_after_a_minute() -> None:
+    with FakeServer(seed=1, speed="max") as server:
+        transport = server.connect()
+        start = server.clock.now()
+        with pytest.raises(TransportClosed, match="no echo of ~h~1 within 60 s"):
+            for _ in range(20):
+                transport.recv(3600)
+        assert server.clock.now() == start + 70
+
+
+def test_without_a_heartbeat_timeout_nobody_is_dropped() -> None:
+    with FakeServer(seed=1, speed="max", heartbeat_timeout=None) as server:
+        transport = server.connect()
+        beats = [transport.recv(3600).text for _ in range(20)]
+    assert beats[-1] == framing.packet("~h~19")
+
+
+def test_broken_packets_end_the_stream_and_what_was_recorded_stays_readable(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    with FakeServer(seed=1, speed="max") as server:
+        with TvWSClient([BTC], source=server.connect, clock=server.clock, record=path) as client:
+            take(client, turns=3)
+            transport, connection = server._served[0]
+            assert connection.protocol is not None
+            transport.call(connection.protocol.send, "~m~99~m~short")
+            with pytest.raises(FramingError):
+                take(client)
+    with pytest.raises(FramingError), TvWSClient(source=path) as replay:
+        take(replay)
+
+
+def test_a_tape_is_served_to_a_client_with_other_ids(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    with TvWSClient([(BTC, "1")], source="fake:seed=7,speed=max", n_init_bars=5, record=path) as client:
+        recorded = [event for event in take(client, turns=30) if isinstance(event, Bar | Tick)]
+    with FakeServer(tape=path, speed="max") as server:
+        with TvWSClient([(BTC, "1")], source=server.connect, clock=server.clock, seed=99, n_init_bars=5) as client:
+            served = [event for event in take(client, turns=60) if isinstance(event, Bar | Tick)]
+    assert [event for event in served if isinstance(event, Tick)][:5] == [event for event in recorded if isinstance(event, Tick)][:5]
+    assert len(recorded) > 10
+    assert [event for event in served if isinstance(event, Bar)][:9] == [event for event in recorded if isinstance(event, Bar)][:9]
+
+
+def test_the_speed_decides_the_clock() -> None:
+    for speed, kind in ((1, SystemClock), ("2", ScaledClock), ("max", VirtualClock)):
+        with FakeServer(speed=speed) as server:
+            assert isinstance(server.clock, kind)
+            assert repr(server) == "<FakeServer seed=0 in memory, 0 connections so far>"
+
+
+@pytest.mark.parametrize("options", [{"speed": "fast"}, {"speed": 0}, {"speed": float("inf")}, {"port": -1}, {"port": 65_536}])
+def test_arguments_out_of_range_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidPlan, match="expected"):
+        FakeServer(**options)
+
+
+def test_a_closed_server_does_not_start_again() -> None:
+    server = FakeServer()
+    server.close()
+    server.close()
+    with pytest.raises(InvalidPlan, match="closed"):
+        server.start()
+
+
+def test_the_journal_tells_what_was_asked_for() -> None:
+    with FakeServer(seed=1, speed="max") as server:
+        server.connect().send(framing.packet('{"m":"set_locale","p":["en","US"]}') + framing.packet('{"m":"dance","p":[]}'))
+        assert [(entry.kind, entry.method) for entry in server.journal] == [("command", "set_locale"), ("ignored", "dance")]

@@ -1,0 +1,72 @@
+"""Text logs of a WebSocket client become tapes whose times are estimated."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tvstreamer.errors import TapeFormatError
+from tvstreamer.protocol import framing
+from tvstreamer.tape.convert.log import import_log
+from tvstreamer.tape.format import Record
+from tvstreamer.tape.reader import TapeReader
+from tvstreamer.tape.redact import Redactor
+
+HAND_MADE = Path(__file__).resolve().parents[4] / "fixtures" / "wire" / "minute-session.log"
+HELLO = framing.packet('{"session_id":"1","timestamp":1700000000,"timestampMs":1700000000500,"via":"10.0.0.1:443"}')
+LATER = framing.packet('{"m":"series_loading","p":["cs_1","sds_1","s1"],"t":1700000001,"t_ms":1700000001250}')
+EARLIER = framing.packet('{"m":"series_loading","p":["cs_1","sds_1","s1"],"t":1600000001,"t_ms":1600000001250}')
+
+
+class Kept(io.BytesIO):
+    def close(self) -> None:
+        pass
+
+
+def imported(*lines: str) -> tuple[TapeReader, list[Record]]:
+    file = Kept()
+    import_log(lines, file, redactor=Redactor(key=b"k" * 32), tool="test")
+    reader = TapeReader(io.BytesIO(file.getvalue()))
+    return reader, list(reader)
+
+
+def test_times_come_from_the_server_and_are_carried_forward() -> None:
+    reader, records = imported("WS TX early", f"WS RX {HELLO}\r\n", "WS TX a", f"WS RX {LATER}", f"WS RX {EARLIER}", "WS TX b")
+    assert (reader.header.times, reader.header.start) == ("estimated", 1_700_000_000.5)
+    assert [(record.k, record.t) for record in records] == [
+        ("open", 0), ("send", 0), ("recv", 0), ("send", 0), ("recv", 750_000_000), ("recv", 750_000_000), ("send", 750_000_000),
+        ("note", 750_000_000),
+    ]  # fmt: skip
+
+
+def test_other_lines_are_counted_and_left_out() -> None:
+    _, records = imported("", "-> repeated", f"WS RX {LATER}", "anything", "ws rx no")
+    assert [record.k for record in records] == ["open", "recv", "note"]
+    assert records[-1].note == {"imported": "log", "other_lines": 3}
+
+
+def test_what_a_log_tells_of_its_owner_is_scrubbed() -> None:
+    _, records = imported(f"WS RX {HELLO}", "WS TX " + framing.packet('{"m":"set_auth_token","p":["mine"]}'))
+    assert "10.0.0.1" not in records[1].text()
+    assert "mine" not in records[2].text()
+
+
+def test_a_log_without_any_time_starts_at_the_epoch() -> None:
+    reader, records = imported("WS TX a", "WS RX b", 'WS RX garbage "timestampMs"')
+    assert reader.header.start == 0
+    assert [record.raw for record in records[1:-1]] == ["a", "b", 'garbage "timestampMs"']
+
+
+def test_a_log_without_messages_is_refused() -> None:
+    with pytest.raises(TapeFormatError, match=r"log: no line begins with 'WS TX ' or 'WS RX '"):
+        imported("nothing", "here")
+
+
+def test_the_hand_made_log_keeps_every_message() -> None:
+    lines = HAND_MADE.read_text(encoding="utf-8").splitlines()
+    _, records = imported(*lines)
+    messages = [record.text() for record in records if record.k in ("send", "recv")]
+    clean = Redactor(key=b"k" * 32).message
+    assert messages == [clean(line[6:]) for line in lines if line.startswith(("WS TX ", "WS RX "))]

@@ -1,0 +1,178 @@
+"""Playing one connection of a tape to a client with ids of its own."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from tvstreamer.errors import TapeExhausted, TapeMismatch
+from tvstreamer.protocol import framing
+from tvstreamer.tape.format import Record
+from tvstreamer.tape.player import Offer, Playback, index
+
+
+def packet(method: str, *p: object) -> str:
+    return json.dumps({"m": method, "p": p}, separators=(",", ":"))
+
+
+def record(t: int, kind: str, *payloads: str, c: int = 1) -> Record:
+    return Record(t, c, kind, p=[msgspec.Raw(payload.encode()) for payload in payloads])  # type: ignore[arg-type]
+
+
+SENDS = [
+    record(1, "send", packet("resolve_symbol", "cs_1", "sym_1", "=" + json.dumps({"symbol": "TEST:ONE"})), packet("create_series", "cs_1", "sds_1", "s1", "sym_1", "1", 10, "")),
+    record(2, "send", packet("resolve_symbol", "cs_2", "sym_2", "TEST:ONE"), packet("create_series", "cs_2", "sds_2", "s2", "sym_2", "5", 10, "")),
+    record(3, "send", packet("quote_add_symbols", "qs_ticks_1", "TEST:ONE")),
+    record(3, "send", packet("quote_add_symbols", "qs_quotes_2", "TEST:ONE")),
+    record(4, "send", packet("create_series", "cs_9", "sds_9", "s9", "nowhere", "odd", 10, "")),
+    record(5, "send", packet("quote_add_symbols", "qs_3", "TEST:TWO"), c=2),
+]  # fmt: skip
+
+
+def playback(*records: Record) -> Playback:
+    return Playback(1, iter(records), index(SENDS))
+
+
+def resolved(session: str, alias: str) -> str:
+    return packet("symbol_resolved", session, alias, {"name": "ONE"})
+
+
+def ask_series(player: Playback, number: str = "1", interval: str = "1", symbol: str = "TEST:ONE") -> None:
+    ask = [packet("resolve_symbol", "cs_L", f"a{number}", symbol), packet("create_series", "cs_L", f"x{number}", f"t{number}", f"a{number}", interval, 300, "")]
+    player.sent(framing.join(["~h~1", *ask]))
+
+
+def test_the_index_tells_what_was_asked_for_in_order() -> None:
+    offers = index(SENDS)
+    assert [(offer.kind, offer.symbol, offer.interval) for offer in offers] == [
+        ("symbol", "TEST:ONE", ""), ("series", "TEST:ONE", "1"), ("symbol", "TEST:ONE", ""), ("series", "TEST:ONE", "5"),
+        ("quote", "TEST:ONE", ""), ("quote", "TEST:ONE", ""), ("series", "nowhere", "odd"), ("quote", "TEST:TWO", ""),
+    ]  # fmt: skip
+    assert str(offers[1]) == "TEST:ONE 1 (series, at 0.000 s of connection 1)"
+
+
+def test_replies_come_with_the_ids_of_who_asks_and_others_not_at_all() -> None:
+    player = playback(
+        record(5, "recv", resolved("cs_1", "sym_1"), resolved("cs_2", "sym_2")),
+        record(6, "recv", resolved("cs_2", "sym_2")),
+        record(7, "note"),
+        record(8, "recv", '"~h~1"'),
+        record(9, "close"),
+    )
+    ask_series(player)
+    assert player.first_ask == 1
+    first = player.peek()
+    assert first is not None
+    assert player.take() == framing.packet(resolved("cs_L", "a1"))
+    assert player.position == first.t
+    player.peek()
+    assert player.take() is None
+    player.peek()
+    assert player.take() == framing.packet("~h~1")
+    last = player.peek()
+    assert last is not None
+    assert last.k == "close"
+
+
+def test_two_series_of_one_symbol_are_each_told_of_it_once() -> None:
+    player = playback(record(5, "recv", resolved("cs_1", "sym_1"), resolved("cs_2", "sym_2")))
+    ask_series(player, "1", "1")
+    ask_series(player, "2", "5")
+    player.peek()
+    assert player.take() == framing.join([resolved("cs_L", "a1"), resolved("cs_L", "a2")])
+
+
+def test_quotes_go_by_the_purpose_of_their_session() -> None:
+    quote = [packet("qsd", session, {"n": "TEST:ONE", "s": "ok", "v": {"lp": 1}}) for session in ("qs_ticks_1", "qs_quotes_2")]
+    player = playback(record(5, "recv", *quote))
+    player.sent(framing.packet(packet("quote_add_symbols", "qs_quotes_L", "TEST:ONE")))
+    assert player.follows("qs_quotes_L", "TEST:ONE")
+    assert not player.follows("qs_quotes_L", "TEST:TWO")
+    player.peek()
+    text = player.take()
+    assert text is not None
+    assert framing.split(text) == [quote[1].replace("qs_quotes_2", "qs_quotes_L")]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [packet("remove_series", "cs_L", "x1"), packet("chart_delete_session", "cs_L")],
+)
+def test_nothing_more_comes_for_a_series_that_was_ended(end: str) -> None:
+    player = playback(record(9, "recv", packet("du", "cs_1", {"sds_1": {"s": []}})))
+    ask_series(player)
+    player.sent(framing.packet(end))
+    player.peek()
+    assert player.take() is None
+
+
+@pytest.mark.parametrize("end", [packet("quote_remove_symbols", "qs_L", "TEST:ONE"), packet("quote_delete_session", "qs_L")])
+def test_nothing_more_comes_for_a_quote_that_was_ended(end: str) -> None:
+    player = playback(record(9, "recv", packet("qsd", "qs_ticks_1", {"n": "TEST:ONE", "s": "ok", "v": {}})))
+    player.sent(framing.packet(packet("quote_add_symbols", "qs_L", "TEST:ONE")))
+    player.sent(framing.packet(end))
+    player.peek()
+    assert player.take() is None
+
+
+def test_what_is_not_on_the_tape_is_a_mismatch_with_the_nearest() -> None:
+    with pytest.raises(TapeMismatch, match="TEST:ONE 15 is not on the tape") as told:
+        ask_series(playback(), interval="15")
+    assert told.value.nearest.startswith("TEST:ONE ")
+    with pytest.raises(TapeMismatch) as told:
+        Playback(1, iter(()), []).sent(framing.packet(packet("quote_add_symbols", "qs", "A:B")))
+    assert told.value.nearest == ""
+
+
+def test_what_was_played_past_is_asked_for_too_late() -> None:
+    player = playback(record(50, "recv", resolved("cs_1", "sym_1")))
+    player.peek()
+    player.take()
+    with pytest.raises(TapeMismatch, match="too late"):
+        ask_series(player)
+
+
+def test_a_series_whose_symbol_was_played_past_keeps_the_answer_that_is_still_to_come() -> None:
+    offers = [
+        Offer("symbol", 1, 1, "TEST:ONE", "", "cs_1", "sym_1", "sym_1"),
+        Offer("symbol", 1, 9, "TEST:ONE", "", "cs_2", "sym_2", "sym_2"),
+        Offer("series", 1, 9, "TEST:ONE", "1", "cs_1", "sds_1", "sym_1"),
+    ]
+    player = Playback(1, iter([record(5, "recv"), record(10, "recv", resolved("cs_2", "sym_2"))]), offers)
+    player.peek()
+    assert player.take() == ""
+    ask_series(player)
+    player.peek()
+    assert player.take() == framing.packet(resolved("cs_L", "a1"))
+
+
+@pytest.mark.parametrize("command", [packet("request_more_data", "cs_L", "x1", 100), packet("dance", 1), "nonsense"])
+def test_commands_that_no_tape_can_answer_are_mismatches(command: str) -> None:
+    with pytest.raises(TapeMismatch):
+        playback().sent(framing.packet(command))
+
+
+def test_commands_that_nothing_answers_are_taken() -> None:
+    playback().sent(framing.packet(packet("set_locale", "en", "US")))
+
+
+def test_messages_without_packets_come_as_they_are_and_oddly_framed_ones_with_new_ids() -> None:
+    player = playback(
+        Record(5, 1, "recv", raw="garbage"), Record(6, 1, "recv", raw=f"~m~0{len(resolved('cs_1', 'sym_1'))}~m~{resolved('cs_1', 'sym_1')}")
+    )
+    ask_series(player)
+    player.peek()
+    assert player.take() == "garbage"
+    player.peek()
+    assert player.take() == framing.packet(resolved("cs_L", "a1"))
+
+
+def test_taking_beyond_the_end_says_so() -> None:
+    player = playback()
+    assert player.peek() is None
+    assert player.peek() is None
+    with pytest.raises(TapeExhausted):
+        player.take()
+    assert repr(player) == "<Playback of connection 1, 0 of 7 offers taken>"

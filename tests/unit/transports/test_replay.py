@@ -1,0 +1,131 @@
+"""A tape as a transport: its messages, at its own times, for whoever listens now."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tvstreamer.clock import ScaledClock, VirtualClock
+from tvstreamer.errors import TapeExhausted, TapeMismatch, TransportClosed, TransportTimeout
+from tvstreamer.protocol import framing
+from tvstreamer.tape.format import Header
+from tvstreamer.tape.redact import Redactor
+from tvstreamer.tape.writer import TapeWriter
+from tvstreamer.transports.replay import ReplayConnector
+
+START = 1_700_000_000.0
+
+
+def beat(number: int) -> str:
+    return framing.packet(f"~h~{number}")
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    path = tmp_path / "tape.jsonl"
+    with TapeWriter(path, Header(start=START), redactor=Redactor(key=b"k" * 32)) as writer:
+        writer.note(0, {"before": "everything"}, START)
+        writer.opened(1, "wss://host/", START + 1)
+        writer.received(1, beat(1), START + 2)
+        writer.received(1, framing.packet('{"m":"qsd","p":["qs_x",{"n":"A:B","s":"ok","v":{}}]}'), START + 2.5)
+        writer.received(1, beat(2), START + 3)
+        writer.closed(1, 4001, "enough", "server", START + 4)
+        writer.opened(2, "wss://host/", START + 5)
+        writer.received(2, beat(3), START + 6)
+    return path
+
+
+@pytest.fixture
+def connector(tape: Path) -> ReplayConnector:
+    return ReplayConnector(tape, VirtualClock)
+
+
+def test_messages_come_at_their_own_times_and_what_nobody_asked_for_does_not(connector: ReplayConnector) -> None:
+    transport = connector()
+    assert transport.info.opened_at == START + 1
+    assert transport.recv() == (beat(1), START + 2)
+    assert transport.recv() == (beat(2), START + 3)
+    assert connector.clock.now() == START + 3
+    for _ in range(2):
+        with pytest.raises(TransportClosed) as told:
+            transport.recv()
+        assert (told.value.code, told.value.reason, told.value.at, told.value.by_this_side) == (4001, "enough", START + 4, False)
+    with pytest.raises(TransportClosed):
+        transport.send(beat(1))
+    connector.close()
+
+
+def test_a_timeout_lets_the_clock_come_to_it_and_loses_nothing(connector: ReplayConnector) -> None:
+    transport = connector()
+    with pytest.raises(TransportTimeout):
+        transport.recv(0.5)
+    assert connector.clock.now() == START + 0.5
+    assert transport.recv(10).text == beat(1)
+    connector.close()
+
+
+def test_each_connection_is_one_call_and_then_there_are_no_more(connector: ReplayConnector) -> None:
+    first = connector()
+    first.recv()
+    assert connector.more()
+    second = connector()
+    assert second.recv().text == beat(3)
+    with pytest.raises(TransportClosed) as told:
+        second.recv()
+    assert told.value.by_this_side
+    assert not connector.more()
+    with pytest.raises(TapeExhausted, match="no further connection"):
+        connector()
+
+
+def test_the_end_of_one_connection_leads_to_the_next(connector: ReplayConnector) -> None:
+    first = connector()
+    for _ in range(2):
+        first.recv()
+    with pytest.raises(TransportClosed):
+        first.recv()
+    assert connector().recv().text == beat(3)
+    connector.close()
+
+
+def test_asking_for_what_is_not_there_is_a_mismatch(connector: ReplayConnector) -> None:
+    transport = connector()
+    with pytest.raises(TapeMismatch, match="A:B"):
+        transport.send(framing.packet('{"m":"quote_add_symbols","p":["qs_1","A:B"]}'))
+    connector.close()
+
+
+def test_close_ends_it_for_reader_and_writer(connector: ReplayConnector) -> None:
+    transport = connector()
+    assert "open" in repr(transport)
+    transport.close()
+    transport.close()
+    with pytest.raises(TransportClosed):
+        transport.recv()
+    with pytest.raises(TransportClosed):
+        transport.send(beat(1))
+    assert "closed" in repr(transport)
+    assert "tape.jsonl" in repr(connector)
+    connector.close()
+
+
+def test_close_wakes_a_reader_that_waits_in_real_time(tape: Path) -> None:
+    connector = ReplayConnector(tape, lambda start: ScaledClock(0.001, start=start))
+    transport = connector()
+    ended: list[object] = []
+
+    def read() -> None:
+        try:
+            ended.append(transport.recv())
+        except TransportClosed as closed:
+            ended.append(closed)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    transport.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert isinstance(ended[0], TransportClosed)
+    connector.close()
