@@ -20,7 +20,8 @@ _TABLE = 4096
 
 
 def _header_by_total() -> list[str]:
-    headers = ["\x00"] * (_TABLE + 1)
+    # Where no packet has that length stands something longer than any message it is compared with.
+    headers = ["\x00" * (_TABLE + 1)] * (_TABLE + 1)
     for length in range(_TABLE):
         header = f"~m~{length}~m~"
         if len(header) + length <= _TABLE:

@@ -28,7 +28,8 @@ SCRUBBED = ["token", "cookie", "via", "user_id"]
 
 _MARK = "redacted-"
 _PSEUDONYM = re.compile(r"redacted-[0-9a-f]{16}")
-_AUTH = re.compile(r'(\{\s*"m"\s*:\s*"set_auth_token"\s*,\s*"p"\s*:\s*\[\s*")((?:[^"\\]|\\.)*)(")')
+_AUTH = re.compile(r'"m"\s*:\s*"set_auth_token"')
+_PARAMETER = re.compile(r'("p"\s*:\s*\[\s*")((?:[^"\\]|\\.)*)(")')
 _VIA = re.compile(r'("via"\s*:\s*")((?:[^"\\]|\\.)*)(")')
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
 _LAYOUT = re.compile(r"((?:chart%2F|chart/)(?!redacted-))([A-Za-z0-9]{4,})", re.IGNORECASE)
@@ -38,6 +39,11 @@ _QUERY = re.compile(
 _USERINFO = re.compile(r"(://)([^/@\s\"]+)(@)")
 _SECRET_HEADERS = {"cookie", "set-cookie", "authorization", "proxy-authorization", "x-csrftoken"}
 _SHORTEST = 4
+_PAIR = 2
+
+
+def _is_secret_header(name: Any) -> bool:
+    return isinstance(name, str) and name.lower() in _SECRET_HEADERS
 
 
 def new_key(rng: Random | None = None) -> bytes:
@@ -76,14 +82,13 @@ class Redactor:
 
     def message(self, text: str) -> str:
         """A message without secrets, its length headers right again."""
-        clean = self._clean(text)
-        if clean == text:
-            return text
         try:
             payloads = framing.split(text)
         except FramingError:
-            return clean
-        return framing.join([self._clean(payload) for payload in payloads])
+            return self._clean(text)
+        # Packet by packet: a parameter is a token only in the packet whose method says so.
+        clean = [self._clean(payload) for payload in payloads]
+        return text if clean == payloads else framing.join(clean)
 
     def received(self, text: str) -> str:
         """`message`, for what a server sent: only its hello is looked at closely, the bulk for given secrets and tokens."""
@@ -93,8 +98,8 @@ class Redactor:
         return self.message(text)
 
     def _clean(self, text: str) -> str:
-        if "set_auth_token" in text:
-            text = _AUTH.sub(self._token, text)
+        if "set_auth_token" in text and _AUTH.search(text):
+            text = _PARAMETER.sub(self._token, text)
         if '"via"' in text and '"session_id"' in text:
             text = _VIA.sub(self._middle, text)
         if "eyJ" in text:
@@ -115,13 +120,21 @@ class Redactor:
         if isinstance(value, dict):
             return {self.note(key): self._field(key, each) for key, each in value.items()}
         if isinstance(value, list):
+            if len(value) == _PAIR and _is_secret_header(value[0]):
+                return [value[0], self._hidden(value[1])]
             return [self.note(each) for each in value]
         return self.url(value) if isinstance(value, str) else value
 
     def _field(self, key: Any, value: Any) -> Any:
-        if isinstance(key, str) and key.lower() in _SECRET_HEADERS and isinstance(value, str):
-            return self.pseudonym(value)
-        return self.note(value)
+        return self._hidden(value) if _is_secret_header(key) else self.note(value)
+
+    def _hidden(self, value: Any) -> Any:
+        """Every string in a value that is secret as a whole."""
+        if isinstance(value, dict):
+            return {key: self._hidden(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._hidden(each) for each in value]
+        return self.pseudonym(value) if isinstance(value, str) else value
 
     def _token(self, match: re.Match[str]) -> str:
         token = match.group(2)

@@ -115,17 +115,17 @@ class TapeWriter:
         return self._record(connection, "note", at, {"note": self._redactor.note(note)})
 
     def copy(self, record: Record) -> None:
-        """A record of another tape, at the same offset; what is on a tape has no secrets any more."""
+        """A record of another tape, at the same offset. Secrets are taken out, as that tape may not have been scrubbed."""
         at = moment(self.start, record.t)
         if record.k in ("recv", "send"):
-            self._message(record.c, record.k, record.text(), at)
+            self._message(record.c, record.k, self._redactor.message(record.text()), at)
         elif record.k == "open":
             self.opened(record.c, record.url, at)
         elif record.k == "close":
             self.closed(record.c, record.code, record.reason, record.by, at)
         else:
             value = record.note if record.k == "note" else record.http
-            self._record(record.c, record.k, at, {record.k: value})
+            self._record(record.c, record.k, at, {record.k: self._redactor.note(value)})
 
     def _message(self, connection: int, kind: str, text: str, at: float) -> float:
         with self._lock:

@@ -73,3 +73,9 @@ def test_leniency_needs_a_first_header() -> None:
 )
 def test_a_heartbeat_is_told_by_its_shape(payload: str, is_one: bool) -> None:
     assert framing.heartbeat(payload) is is_one
+
+
+@pytest.mark.parametrize("length", range(1, 12))
+def test_characters_without_a_meaning_are_no_packet(length: int) -> None:
+    with pytest.raises(FramingError):
+        framing.split("\x00" * length)

@@ -126,3 +126,25 @@ def test_a_key_is_random_unless_it_is_drawn_from_a_seed() -> None:
     assert new_key() != new_key()
     assert new_key(random.Random(7)) == new_key(random.Random(7)) != new_key(random.Random(8))
     assert len(new_key()) == 32
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"p":["a-real-token"],"m":"set_auth_token"}',
+        '{"x":1,"m":"set_auth_token","p":["a-real-token"]}',
+        '{ "m" : "set_auth_token" , "p" : [ "a-real-token" ] }',
+    ],
+)
+def test_the_token_goes_whatever_the_order_of_keys_and_only_in_its_own_packet(payload: str) -> None:
+    other = '{"m":"quote_create_session","p":["qs_1"]}'
+    clean = Redactor(key=b"k" * 32).message(framing.join([payload, other]))
+    assert "a-real-token" not in clean
+    assert framing.split(clean)[1] == other
+
+
+@pytest.mark.parametrize(
+    "note", [{"headers": [["Cookie", "a=secret"]]}, {"Cookie": ["a=secret", 1]}, {"cookie": {"a": "secret"}}, ["cookie", "a=secret"]]
+)
+def test_cookies_go_in_whatever_shape_headers_are_written_down(note: object) -> None:
+    assert "secret" not in str(Redactor(key=b"k" * 32).note(note))
