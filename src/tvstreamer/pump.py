@@ -19,14 +19,14 @@ from tvstreamer.clock import Clock, VirtualClock
 from tvstreamer.errors import RemoteProtocolError, TapeWriteError, TransportClosed, TransportTimeout
 from tvstreamer.events import Event
 from tvstreamer.protocol.client import ClientProtocol
-from tvstreamer.tape.format import Header, Record, moment
+from tvstreamer.tape.format import Header, PacketRecord, Record, moment
 from tvstreamer.transports.base import Connector, Transport
 
 LONGEST = 3600.0
 """Seconds that a turn waits when nobody limits it; every wait has an end."""
 
 
-_BATCH = 64
+BATCH = 64
 """Records that a tape at full speed plays in one turn."""
 
 
@@ -162,14 +162,15 @@ class TapePump:
     """Plays a tape open-loop: its own sends name the series, its own times drive the clock.
 
     `begin_ns` and `end_ns` are offsets from the tape's start: what lies before the first is played, for what it teaches,
-    but its events are not given; what lies behind the second is not played at all. `copy` is handed each record played.
+    but its events are not given; what lies behind the second is not played at all. `copy` is handed each record played, as
+    long as they are not decoded yet.
     """
 
     def __init__(
         self,
         protocol: ClientProtocol,
         header: Header,
-        records: Iterator[Record],
+        records: Iterator[Record] | Iterator[PacketRecord],
         clock: Clock,
         *,
         begin_ns: int = 0,
@@ -184,10 +185,10 @@ class TapePump:
         self._begin = begin_ns
         self._end_ns = end_ns
         self._copy = copy
-        self._waiting: Record | None = None
+        self._waiting: Record | PacketRecord | None = None
         self._closing = threading.Event()
         self._now = -math.inf
-        self._batch = _BATCH if isinstance(clock, VirtualClock) else 1
+        self._batch = BATCH if isinstance(clock, VirtualClock) else 1
         self._over = False
         self._failure: RemoteProtocolError | None = None
 
@@ -214,11 +215,13 @@ class TapePump:
                 if record is None or (self._end_ns is not None and record.t > self._end_ns):
                     self._over = True
                     break
-                at = moment(self._start, record.t)
+                at = self._start + record.t / 1e9  # `moment`, without the call
                 if at > self._now and not self._reach(record, at, limit):
                     break
-                if self._copy is not None:
-                    self._copy(record)
+                if isinstance(record, Record):
+                    if self._copy is not None:
+                        self._copy(record)
+                    record = record.decoded()
                 try:
                     self._play(record, at)
                 except RemoteProtocolError as error:
@@ -236,14 +239,14 @@ class TapePump:
             raise EndOfStream
         return events
 
-    def _reach(self, record: Record, at: float, limit: float) -> bool:
+    def _reach(self, record: Record | PacketRecord, at: float, limit: float) -> bool:
         """Lets the clock come to a record's time; False, and the record waits, where that would be too long."""
         if self._batch == 1 and not self._wait_for(record, min(at, limit)):
             return False
         self._now = at
         return True
 
-    def _wait_for(self, record: Record, until: float) -> bool:
+    def _wait_for(self, record: Record | PacketRecord, until: float) -> bool:
         """Lets the clock come to the record's time; False where that would be too long."""
         self._clock.wait(self._closing, until - self._clock.now())
         if self._closing.is_set() or moment(self._start, record.t) > until:
@@ -251,17 +254,17 @@ class TapePump:
             return False
         return True
 
-    def _play(self, record: Record, at: float) -> None:
+    def _play(self, record: PacketRecord, at: float) -> None:
         protocol = self.protocol
         if record.k == "recv":
             fire(protocol, at)
             if record.p is not None:
-                protocol.receive_payloads(record.p, at)
+                protocol.receive_packets(record.p, at)
             else:
-                protocol.receive(record.text(), at)
+                protocol.receive(record.raw or "", at)
         elif record.k == "send":
-            for payload in record.p or ():
-                protocol.adopt(payload)
+            for packet in record.p or ():
+                protocol.adopt_packet(packet)
         elif record.k == "open":
             protocol.adopt_connection(at)
         elif record.k == "close":

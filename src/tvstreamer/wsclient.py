@@ -196,7 +196,7 @@ class TvWSClient:
         return TapePump(
             protocol,
             reader.header,
-            iter(reader),
+            reader.packets() if self._writer is None else iter(reader),
             source.clock,
             begin_ns=round(begin * 1e9),
             end_ns=None if end is None else round(end * 1e9),

@@ -23,6 +23,7 @@ from bench.reference import RefBar, ReferenceClient, RefEvent, RefTick, read_tap
 from tvstreamer.events import Bar, Event, Tick
 from tvstreamer.protocol import framing
 from tvstreamer.protocol.client import ClientProtocol
+from tvstreamer.pump import BATCH
 from tvstreamer.tape.format import Header, moment
 from tvstreamer.tape.reader import TapeReader
 from tvstreamer.tape.writer import TapeWriter
@@ -162,23 +163,25 @@ def _direct(tape: Path) -> list[Event]:
 
 
 def _replay(tape: Path, protocol: ClientProtocol, take: Callable[[], object]) -> None:
-    """From records to the protocol, and nothing between them; `take` is called after each."""
+    """From records to the protocol, and nothing between them; `take` is called after every few, as a replay does."""
     with TapeReader(tape) as reader:
         start = reader.header.start
-        for record in reader:
-            kind, payloads = record.k, record.p
+        for number, record in enumerate(reader.packets()):
+            kind, packets = record.k, record.p
             if kind == "recv":
-                at = moment(start, record.t)
-                if payloads is None:
-                    protocol.receive(record.text(), at)
+                at = start + record.t / 1e9  # `moment`, without the call
+                if packets is None:
+                    protocol.receive(record.raw or "", at)
                 else:
-                    protocol.receive_payloads(payloads, at)
-                take()
+                    protocol.receive_packets(packets, at)
             elif kind == "send":
-                for payload in payloads or ():
-                    protocol.adopt(payload)
+                for packet in packets or ():
+                    protocol.adopt_packet(packet)
             elif kind == "open":
                 protocol.adopt_connection(moment(start, record.t))
+            if not number % BATCH:
+                take()
+        take()
 
 
 def tape_to_events(tape: Path) -> int:

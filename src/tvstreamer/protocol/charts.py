@@ -63,21 +63,23 @@ class Series:
         self._grace = CLOSE_GRACE + rt_update_period
         self.completed = True
 
+    def update(self, values: BarValues, close_time: float | None, events: list[Event]) -> bool:
+        """`apply` for a single row, which in most cases is the forming bar once more."""
+        forming = self.forming
+        if forming is None or values.time != forming.time:
+            return self.apply([values], close_time, events)
+        self.forming = values
+        events.append(_bar(self.symbol, self.interval, values))
+        if close_time is None or close_time == self.close_time:
+            return False
+        self.close_time = close_time
+        return True
+
     def apply(self, rows: list[BarValues], close_time: float | None, events: list[Event]) -> bool:
         """Takes a snapshot or an update, appends the events due in order of time.
 
         Returns whether the moment at which the forming bar ends has changed.
         """
-        if len(rows) == 1:
-            values = rows[0]
-            forming = self.forming
-            if forming is not None and values.time == forming.time:
-                self.forming = values
-                events.append(_bar(self.symbol, self.interval, values))
-                if close_time is None or close_time == self.close_time:
-                    return False
-                self.close_time = close_time
-                return True
         if not rows:
             return False
         if not self.completed:

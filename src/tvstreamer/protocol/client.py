@@ -8,7 +8,7 @@ a tie a deadline comes before a message. The same calls give the same events, wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,6 @@ from tvstreamer.protocol.packets import (
     RemoveSeries,
     ResolveSymbol,
     SeriesCompleted,
-    SeriesData,
     SeriesErrorReply,
     SeriesLoading,
     SetAuthToken,
@@ -166,6 +165,7 @@ class ClientProtocol:
         self._server_s = 0.0
         self._server_seen_at: float | None = None
         self._counts = dict.fromkeys(ClientStatistics.__struct_fields__, 0)
+        self._messages = self._packets = 0
         self.failure: ServerError | None = None
         """The error that the server announced before it hangs up, if any."""
         self._handlers: dict[type, Callable[[Any, float], None]] = {
@@ -180,6 +180,7 @@ class ClientProtocol:
             CriticalErrorReply: self._on_critical_error,
             ProtocolErrorReply: self._on_protocol_error,
             Heartbeat: self._on_heartbeat,
+            str: self._on_heartbeat_text,
             Hello: self._on_hello,
             Unknown: self._on_unknown,
         }
@@ -315,9 +316,12 @@ class ClientProtocol:
 
     def adopt(self, command: str | bytes) -> None:
         """Takes note of a command that is on a tape, so that the replies to it find their series and symbols."""
-        decoded = codec.decode_command(command)
-        if isinstance(decoded, Command):
-            self._apply(decoded)
+        self.adopt_packet(codec.decode_command(command))
+
+    def adopt_packet(self, packet: codec.AnyPacket) -> None:
+        """The same, decoded; what is no command of ours means nothing to us."""
+        if isinstance(packet, Command):
+            self._apply(packet)
 
     def _apply(self, command: Command) -> None:
         match command:
@@ -367,22 +371,28 @@ class ClientProtocol:
 
     def receive_payloads(self, payloads: Sequence[str | bytes], at: float) -> None:
         """Takes the payloads of one message."""
-        counts = self._counts
-        counts["messages"] += 1
-        counts["packets"] += len(payloads)
+        self.receive_packets(map(codec.decode_reply, payloads), at)
+
+    def receive_packets(self, packets: Iterable[codec.AnyPacket], at: float) -> None:
+        """Takes the decoded packets of one message; a heartbeat may be its text."""
+        self._messages += 1
         handlers = self._handlers
-        decode = codec.decode_reply
-        for payload in payloads:
-            reply = decode(payload)
-            handler = handlers.get(reply.__class__)
+        for packet in packets:
+            self._packets += 1
+            handler = handlers.get(packet.__class__)
             if handler is not None:
-                handler(reply, at)
+                handler(packet, at)
                 if self._next_close <= at:
                     self.handle_deadline(at)
+            elif isinstance(packet, Command):
+                self._on_unknown(Unknown(str(packet.__struct_config__.tag), ""), at)
 
     def _on_heartbeat(self, reply: Heartbeat, at: float) -> None:
+        self._on_heartbeat_text(reply.text, at)
+
+    def _on_heartbeat_text(self, text: str, at: float) -> None:
         self._counts["heartbeats"] += 1
-        self._outbox.append(framing.packet(reply.text))
+        self._outbox.append(framing.packet(text))
 
     def _on_hello(self, reply: Hello, at: float) -> None:
         if reply.timestampMs is not None:
@@ -402,14 +412,15 @@ class ClientProtocol:
 
     def _on_quote(self, reply: QuoteData, at: float) -> None:
         p = reply.p
-        update = p.update
-        events = self._events
         session = self._quotes.get(p.session)
-        before = len(events)
-        if session is None or not session.apply(update, at, events):
+        if session is None:
             self._counts["unclaimed"] += 1
-        elif update.s != "ok":
-            self._once_per_symbol(before)
+            return
+        known = len(self._events)
+        if not session.apply(p.update, at, self._events):
+            self._counts["unclaimed"] += 1
+        elif p.update.s != "ok":
+            self._once_per_symbol(known)
 
     def _once_per_symbol(self, since: int) -> None:
         """Drops the `SymbolFailed` that repeats what another session was told of the same symbol."""
@@ -433,24 +444,24 @@ class ClientProtocol:
             self._counts["unclaimed"] += 1
             return
         for name, data in p.objects.items():
+            rows = data.s
+            if rows is None:
+                continue
             series = chart.series.get(name)
             if series is not None:
-                self._on_series_data(series, data)
-            elif name in chart.history and data.s:
-                chart.history[name].rows.extend(row.v for row in data.s)
-
-    def _on_series_data(self, series: Series, data: SeriesData) -> None:
-        if data.s is None:
-            return
-        if not data.s:
-            # The clearing update that follows `modify_series` (seen 2025-06-25).
-            series.clear()
-            self._plan_closes()
-            return
-        close_time = None if data.lbs is None else data.lbs.bar_close_time
-        rows = [data.s[0].v] if len(data.s) == 1 else [row.v for row in data.s]
-        if series.apply(rows, close_time, self._events):
-            self._plan_closes()
+                close_time = None if data.lbs is None else data.lbs.bar_close_time
+                if len(rows) == 1:
+                    changed = series.update(rows[0].v, close_time, self._events)
+                elif rows:
+                    changed = series.apply([row.v for row in rows], close_time, self._events)
+                else:
+                    # The clearing update that follows `modify_series` (seen 2025-06-25).
+                    series.clear()
+                    changed = True
+                if changed:
+                    self._plan_closes()
+            elif name in chart.history:
+                chart.history[name].rows.extend(row.v for row in rows)
 
     def _on_completed(self, reply: SeriesCompleted, at: float) -> None:
         self._on_timed(reply, at)
@@ -592,7 +603,7 @@ class ClientProtocol:
         return messages
 
     def statistics(self) -> ClientStatistics:
-        return ClientStatistics(**self._counts)
+        return ClientStatistics(**{**self._counts, "messages": self._messages, "packets": self._packets})
 
 
 def _interval(resolution: str) -> tuple[str, int | None]:

@@ -12,7 +12,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -29,6 +29,10 @@ def _one_of(classes: Iterable[Any]) -> Any:
 
 _decode_reply: Callable[[str | bytes], Reply] = msgspec.json.Decoder(_one_of(REPLIES)).decode
 _decode_command: Callable[[str | bytes], Command] = msgspec.json.Decoder(_one_of(COMMANDS)).decode
+AnyPacket = AnyReply | AnyCommand | str
+"""A packet of either side; a heartbeat may be its text."""
+StoredPacket = Annotated[str, msgspec.Meta(pattern="^~h~[0-9]+$")] | _one_of((*REPLIES, *COMMANDS))
+"""What a tape's record holds, as far as it has one of our shapes: a heartbeat's text, a reply, or a command."""
 _decode_hello = msgspec.json.Decoder(Hello).decode
 _decode_anything = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode

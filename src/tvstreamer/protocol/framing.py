@@ -29,7 +29,8 @@ def _header_by_total() -> list[str]:
     return headers
 
 
-_HEADERS = _header_by_total()
+HEADERS = _header_by_total()
+"""By the length of a message: the header of a message that is one ASCII packet."""
 
 
 def utf16_length(text: str) -> int:
@@ -58,17 +59,32 @@ def split(message: str) -> list[str]:
     total = len(message)
     if total > MAX_MESSAGE:
         raise FramingError(f"a message of {total} characters, the limit is {MAX_MESSAGE}", 0)
-    return _walk(message, total)
+    return cut(message) or _walk(message, total)
 
 
 def single(message: str) -> str | None:
     """The payload of a message that is one short ASCII packet, as most are; None for any other."""
     total = len(message)
     if total <= _TABLE and message.isascii():
-        payload = message.removeprefix(_HEADERS[total])
+        payload = message.removeprefix(HEADERS[total])
         if len(payload) != total:
             return payload
     return None
+
+
+def cut(message: str) -> list[str] | None:
+    """The payloads of an ASCII message in which nothing but its headers looks like one; None for any other.
+
+    Where every piece has the very length that stands before it, a walk from header to header would have come to the same.
+    To join them again gives the message to the letter.
+    """
+    if not message.isascii():
+        return None
+    pieces = message.split(_MARK)
+    payloads = pieces[2::2]
+    if pieces[0] or pieces[1::2] != list(map(str, map(len, payloads))):
+        return None
+    return payloads
 
 
 def _walk(message: str, total: int) -> list[str]:

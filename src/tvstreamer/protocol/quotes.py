@@ -14,6 +14,9 @@ from tvstreamer.protocol.packets import QuoteUpdate
 from tvstreamer.symbols import plain_symbol
 
 
+_UNCHANGED: Any = object()
+
+
 class QuoteState:
     """Everything known of one symbol in one quote session."""
 
@@ -49,30 +52,33 @@ class QuoteSession:
         state = self.states.get(update.n)
         if state is None:
             return False
+        changes = update.v
         if update.s != "ok":
             events.append(SymbolFailed(state.symbol, at, update.errmsg or update.s))
         elif self.ticks:
-            _apply_tick(state, update.v, at, events)
+            # Written out, not a method of the state: most of a stream comes this way.
+            price = changes.get("lp", _UNCHANGED)
+            if price is _UNCHANGED:
+                price = state.price
+            elif price.__class__ is not float or price == NO_VALUE:
+                price = number(price)
+            volume = changes.get("volume", _UNCHANGED)
+            if volume is _UNCHANGED:
+                volume = state.volume
+            elif volume.__class__ is not float or volume == NO_VALUE:
+                volume = number(volume)
+            if price != state.price or volume != state.volume:
+                state.price = price
+                state.volume = volume
+                if price is not None:
+                    moment = number(changes["lp_time"]) if "lp_time" in changes else None
+                    events.append(Tick(state.symbol, at if moment is None else moment, price, volume))
         if self.quotes:
-            changes = update.v
             if NO_VALUE in changes.values():
                 changes = {name: None if value == NO_VALUE else value for name, value in changes.items()}
             state.fields.update(changes)
             events.append(Quote(state.symbol, at, update.s, changes, dict(state.fields)))
         return True
-
-
-def _apply_tick(state: QuoteState, changes: dict[str, Any], at: float, events: list[Event]) -> None:
-    """A tick where the last price or the day's volume changed, and a price is known."""
-    price = number(changes["lp"]) if "lp" in changes else state.price
-    volume = number(changes["volume"]) if "volume" in changes else state.volume
-    if price == state.price and volume == state.volume:
-        return
-    state.price = price
-    state.volume = volume
-    if price is not None:
-        moment = number(changes["lp_time"]) if "lp_time" in changes else None
-        events.append(Tick(state.symbol, at if moment is None else moment, price, volume))
 
 
 def number(value: Any) -> float | None:

@@ -15,7 +15,7 @@ import msgspec
 
 from tvstreamer.constants import MAX_NESTING
 from tvstreamer.errors import FramingError
-from tvstreamer.protocol import framing
+from tvstreamer.protocol import codec, framing
 
 VERSION = 1
 Kind = Literal["open", "recv", "send", "close", "note", "http"]
@@ -35,17 +35,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     times: str = "measured"
 
 
-class Record(msgspec.Struct, gc=False):
-    """One happening, `t` nanoseconds after the start, on connection `c`, of kind `k`.
-
-    `recv` and `send` (always the client's) have `p`, the payloads as raw JSON, or `raw`, the message. `open` has `url`,
-    `close` a `code`, a `reason` and `by` whom it was (`client`, `server`), `note` any object.
-    """
-
+class _Happening(msgspec.Struct, gc=False):
     t: int
     c: int
     k: Kind
-    p: list[msgspec.Raw] | None = None
     raw: str | None = None
     url: str = ""
     code: int = 1006
@@ -53,6 +46,16 @@ class Record(msgspec.Struct, gc=False):
     by: str = ""
     note: Any = None
     http: Any = None
+
+
+class Record(_Happening, gc=False):
+    """One happening, `t` nanoseconds after the start, on connection `c`, of kind `k`.
+
+    `recv` and `send` (always the client's) have `p`, the payloads as raw JSON, or `raw`, the message. `open` has `url`,
+    `close` a `code`, a `reason` and `by` whom it was (`client`, `server`), `note` any object.
+    """
+
+    p: list[msgspec.Raw] | None = None
 
     def payloads(self) -> list[str]:
         """The payloads of a message, as text. Raises `FramingError` for a raw message that is not well framed."""
@@ -63,6 +66,18 @@ class Record(msgspec.Struct, gc=False):
     def text(self) -> str:
         """The message, to the letter."""
         return self.raw if self.raw is not None else framing.join(self.payloads())
+
+    def decoded(self) -> PacketRecord:
+        """The same with decoded payloads; whatever they hold, they become some packet."""
+        values = {name: getattr(self, name) for name in _Happening.__struct_fields__}
+        decode = codec.decode_command if self.k == "send" else codec.decode_reply
+        return PacketRecord(**values, p=None if self.p is None else [decode(payload) for payload in self.p])
+
+
+class PacketRecord(_Happening, gc=False):
+    """A record as replays want it: `p` holds packets, a heartbeat perhaps as the text it is."""
+
+    p: list[codec.AnyPacket] | None = None
 
 
 class Footer(msgspec.Struct, frozen=True):
@@ -89,25 +104,30 @@ def payload_text(raw: bytes) -> str:
     return raw[1:-1].decode() if raw.startswith(b'"') else raw.decode()
 
 
-class _AnyObject(msgspec.Struct):
+class _AnyObject(msgspec.Struct, gc=False):
     pass
 
 
 _decode_object = msgspec.json.Decoder(_AnyObject).decode
 """Reads any JSON object and keeps nothing of it: checked to the letter by JSON's grammar, without making values. (Beyond the
 grammar, numbers too large for a float pass, which a decoder that makes values rejects.)"""
-
-
-_NO_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^"{}\[\]]+', re.DOTALL)
+_decode_objects = msgspec.json.Decoder(_AnyObject).decode_lines
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def embed(payloads: Sequence[str]) -> str | None:
     """The payloads as the elements of a JSON array; None where one of them cannot stand there as it is."""
+    objects: list[str] = []
+    elements = _quoted(payloads, objects)
+    return elements if elements is not None and all(map(_embeddable, objects)) else None
+
+
+def _quoted(payloads: Sequence[str], objects: list[str]) -> str | None:
+    """The elements of an array, heartbeats in quotes, with what is said to be an object put to `objects` to be checked."""
     elements: list[str] = []
     for payload in payloads:
         if payload.startswith("{"):
-            if not _embeddable(payload):
-                return None
+            objects.append(payload)
             elements.append(payload)
         elif framing.heartbeat(payload):
             elements.append(f'"{payload}"')
@@ -117,40 +137,106 @@ def embed(payloads: Sequence[str]) -> str | None:
 
 
 def _embeddable(payload: str) -> bool:
-    # Every level takes two characters, so a short payload cannot be nested too deeply.
-    if len(payload) > 2 * MAX_NESTING and payload.count("{") + payload.count("[") > MAX_NESTING and _depth(payload) > MAX_NESTING:
+    if _too_deep(payload):
         return False
     try:
         _decode_object(payload)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except _UNREADABLE:
         return False
     return payload[-1] == "}" and "\n" not in payload
 
 
-def _depth(payload: str) -> int:
-    """How deep valid JSON is nested; anything beyond `MAX_NESTING` counts as one more than that."""
-    # Only its brackets are kept, and the innermost pairs taken away level by level: a snapshot has thousands of them.
-    brackets = _NO_BRACKET.sub("", payload).replace("{", "[").replace("}", "]")
+def _all_embeddable(payloads: list[str]) -> bool:
+    """Whether each of these, which all begin with `{`, is one JSON object from its first to its last character.
+
+    One look at all of them costs a third of a look at each. It is as strict: none holds a line's end, a line holds at
+    most one value, and a value that went over several lines would leave fewer values than lines.
+    """
+    if "\n" in "".join(payloads):
+        return False
+    for payload in payloads:
+        if payload[-1] != "}" or (len(payload) > _SHALLOW and _too_deep(payload)):
+            return False
+    try:
+        return len(_decode_objects("\n".join(payloads))) == len(payloads)
+    except _UNREADABLE:
+        return False
+
+
+_METHOD = '{"m":"'
+"""How every packet begins that a server sends, but for its hello."""
+_SHALLOW = 2 * MAX_NESTING
+"""Every level takes two characters, so a payload up to this length cannot be nested too deeply."""
+_NO_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^"{}\[\]]+', re.DOTALL)
+
+
+def _too_deep(payload: str) -> bool:
+    """Whether it is nested beyond `MAX_NESTING`; may say so of what is no JSON at all."""
+    if len(payload) <= _SHALLOW or payload.count("{") + payload.count("[") <= MAX_NESTING:
+        return False
     depth = 0
-    while "[]" in brackets and depth <= MAX_NESTING:
-        brackets = brackets.replace("[]", "")
-        depth += 1
-    return depth
+    for bracket in _NO_BRACKET.sub("", payload):
+        depth += 1 if bracket in "{[" else -1
+        if depth > MAX_NESTING:
+            return True
+    return False
+
+
+def encode_messages(connection: int, kind: str, messages: Sequence[tuple[int, str]]) -> tuple[bytes, bool]:
+    """The lines of many messages, each with its offset; the same as `encode_message` gives, in a third of the time.
+
+    Also tells whether nothing but heartbeats and packets with a method stands in them: no hello, nothing kept in `raw`.
+    """
+    lines: list[str] = []
+    objects: list[str] = []
+    plain = True
+    add, check = lines.append, objects.append
+    headers, limit, cut = framing.HEADERS, len(framing.HEADERS), framing.cut
+    lead = f',"c":{connection},"k":"{kind}","p":['
+    for t, text in messages:
+        # `framing.single`, without the call.
+        total = len(text)
+        payload = text.removeprefix(headers[total]) if total < limit else ""
+        if payload.startswith(_METHOD) and text.isascii():
+            check(payload)
+            add(f'{{"t":{t}{lead}{payload}]}}\n')
+            continue
+        payloads = cut(text) or ()
+        for payload in payloads:
+            if not payload.startswith(_METHOD):
+                break
+        else:
+            if payloads:
+                objects += payloads
+                add(f'{{"t":{t}{lead}{",".join(payloads)}]}}\n')
+                continue
+        add(_line(t, connection, kind, text, objects))
+        plain = plain and len(payloads) == 1 and framing.heartbeat(payloads[0])
+    if _all_embeddable(objects):
+        return "".join(lines).encode(), plain
+    return b"".join([encode_message(t, connection, kind, text) for t, text in messages]), False
 
 
 def encode_message(t: int, connection: int, kind: str, text: str) -> bytes:
     """The line of a `recv` or `send`."""
-    payload = framing.single(text)
-    if payload is not None and payload.startswith("{") and _embeddable(payload):
-        return f'{{"t":{t},"c":{connection},"k":"{kind}","p":[{payload}]}}\n'.encode()
-    lead = f'{{"t":{t},"c":{connection},"k":"{kind}",'
-    elements = _elements(text)
-    if elements is not None:
-        return f'{lead}"p":[{elements}]}}\n'.encode()
-    return f'{lead}"raw":{_quote(text)}}}\n'.encode()
+    objects: list[str] = []
+    line = _line(t, connection, kind, text, objects)
+    return (line if all(map(_embeddable, objects)) else _raw_line(t, connection, kind, text)).encode()
 
 
-def _elements(text: str) -> str | None:
+def _line(t: int, connection: int, kind: str, text: str, objects: list[str]) -> str:
+    """The line of a message, provided that what it puts to `objects` turns out to be embeddable."""
+    elements = _elements(text, objects)
+    if elements is None:
+        return _raw_line(t, connection, kind, text)
+    return f'{{"t":{t},"c":{connection},"k":"{kind}","p":[{elements}]}}\n'
+
+
+def _raw_line(t: int, connection: int, kind: str, text: str) -> str:
+    return f'{{"t":{t},"c":{connection},"k":"{kind}","raw":{_quote(text)}}}\n'
+
+
+def _elements(text: str, objects: list[str]) -> str | None:
     try:
         payloads = framing.split(text)
     except FramingError:
@@ -158,7 +244,7 @@ def _elements(text: str) -> str | None:
     # Leading zeros in a length are read, but would not come back.
     if "~m~0" in text and framing.join(payloads) != text:
         return None
-    return embed(payloads)
+    return _quoted(payloads, objects)
 
 
 def _quote(text: str) -> str:

@@ -10,19 +10,29 @@ import hashlib
 import json
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
 from tvstreamer.constants import MAX_LINE
 from tvstreamer.errors import TapeFormatError, shorten
-from tvstreamer.tape.format import Footer, Header, Record
+from tvstreamer.protocol import codec
+from tvstreamer.tape.format import Footer, Header, PacketRecord, Record
 from tvstreamer.tape.migrate import check_version
 
 _CHUNK = 64 * 1024
 _records = msgspec.json.Decoder(Record)
+
+
+class _Stored(PacketRecord, gc=False):
+    """What decodes from a line in one go: a record whose packets all have a shape that we know."""
+
+    p: list[codec.StoredPacket] | None = None
+
+
+_decode_stored = msgspec.json.Decoder(_Stored).decode_lines
 _decode_footer = msgspec.json.Decoder(Footer).decode
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_any = msgspec.json.Decoder().decode
@@ -44,8 +54,12 @@ class TapeReader:
         self.torn = 0
         self.complete = False
         self._blocks = self._read_lines()
-        self._pending: deque[tuple[bytes, bool] | TapeFormatError] = deque()
-        """What comes before the next block: the rest of one, or the error that its broken line is."""
+        self._pending: deque[tuple[bytes, bool]] = deque()
+        """Blocks that come before the next one of the file."""
+        self._lines: deque[tuple[bytes, bool]] = deque()
+        """What is left of a block that is read line by line, and whether a line end closes each."""
+        self._broken: TapeFormatError | None = None
+        """What is wrong with the line behind the records that were handed out."""
         self._ready: Iterator[Record] = iter(())
         try:
             self.header = self._read_header()
@@ -74,6 +88,16 @@ class TapeReader:
                 self._ready = iter(self._next_chunk())
             except StopIteration:
                 return
+
+    def packets(self) -> Iterator[PacketRecord]:
+        """Like iterating, but with decoded payloads, which costs little more than to read them undecoded."""
+        yield from _decoded(list(self._ready))
+        while True:
+            try:
+                records = self._next_chunk(_decode_stored)
+            except StopIteration:
+                return
+            yield from records if records and isinstance(records[0], PacketRecord) else _decoded(records)
 
     def __next__(self) -> Record:
         while True:
@@ -104,10 +128,7 @@ class TapeReader:
             yield rest, False
 
     def _next_block(self) -> tuple[bytes, bool]:
-        item = self._pending.popleft() if self._pending else next(self._blocks)
-        if isinstance(item, TapeFormatError):
-            raise item
-        return item
+        return self._pending.popleft() if self._pending else next(self._blocks)
 
     def _skip_line(self) -> bytes:
         """Reads on to the end of a line that is too long to be kept; gives what follows it in the last chunk read."""
@@ -148,7 +169,12 @@ class TapeReader:
 
     # --- records --------------------------------------------------------------------------------------------------
 
-    def _next_chunk(self) -> list[Record]:
+    def _next_chunk(self, decode: Callable[[bytes], list[Any]] | None = None) -> list[Any]:
+        if self._broken is not None:
+            error, self._broken = self._broken, None
+            raise error
+        if self._lines:
+            return self._one_by_one()
         try:
             block, whole = self._next_block()
         except StopIteration:
@@ -157,12 +183,15 @@ class TapeReader:
         if not block:
             self._line += 1
             raise self._error(f"a line of more than {MAX_LINE} bytes", self._line)
-        # The footer is a record of another shape; a block that holds none is read in one go.
-        if whole and b'"k":"end"' not in block:
+        # A block that holds records only is read in one go; a footer has another shape.
+        if whole:
             try:
-                records: list[Record] = _records.decode_lines(block)
+                records = (decode or _records.decode_lines)(block)
             except _UNREADABLE:
-                pass
+                # A packet of a shape that we do not know takes the longer way, and its whole block with it.
+                if decode is not None:
+                    self._pending.appendleft((block, whole))
+                    return self._next_chunk()
             else:
                 lines = block.count(b"\n")
                 if len(records) == lines:
@@ -171,20 +200,20 @@ class TapeReader:
                     self.complete = False
                     self._sha.update(block)
                     return records
-        lines_of_block = block.split(b"\n")
-        if whole:
-            lines_of_block.pop()
-        return self._one_by_one(lines_of_block, whole)
+        *lines, last = block.split(b"\n")
+        self._lines.extend((line, True) for line in lines)
+        if not whole:
+            self._lines.append((last, False))
+        return self._one_by_one()
 
-    def _one_by_one(self, lines: list[bytes], whole: bool) -> list[Record]:
+    def _one_by_one(self) -> list[Record]:
         """The records of a block that has something special in it, up to the first broken line."""
         records: list[Record] = []
-        for number, line in enumerate(lines):
-            last = number == len(lines) - 1
-            end = b"\n" if whole or not last else b""
+        while self._lines and self._broken is None:
+            line, whole = self._lines.popleft()
+            end = b"\n" if whole else b""
             self._line += 1
             record = self._decode(line)
-            error = None
             if isinstance(record, Record):
                 self.records += 1
                 # A footer says nothing of what was put behind it.
@@ -192,20 +221,13 @@ class TapeReader:
                 self._sha.update(line + end)
                 records.append(record)
             elif isinstance(record, Footer):
-                error = self._check(record)
-            elif not end:
+                self._broken = self._check(record)
+            elif not whole:
                 # Cut short by whatever ended the recorder; nothing in it can be trusted.
                 self.torn = len(line)
             else:
                 self._sha.update(line + end)
-                error = self._error(f"not a record: {shorten(line[:200])}", self._line)
-            if error is not None:
-                # The records before it come first.
-                remaining = b"\n".join(lines[number + 1 :]) + (b"\n" if whole and not last else b"")
-                if remaining:
-                    self._pending.appendleft((remaining, whole))
-                self._pending.appendleft(error)
-                break
+                self._broken = self._error(f"not a record: {shorten(line[:200])}", self._line)
         return records
 
     def _decode(self, line: bytes) -> Record | Footer | None:
@@ -224,6 +246,10 @@ class TapeReader:
 
     def _error(self, problem: str, line: int) -> TapeFormatError:
         return TapeFormatError(problem, path=self.name, line=line)
+
+
+def _decoded(records: list[Record]) -> Iterator[PacketRecord]:
+    return (record.decoded() for record in records)
 
 
 def _decode_oddity(line: bytes) -> Record | Footer | None:

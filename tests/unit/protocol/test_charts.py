@@ -148,7 +148,7 @@ def test_a_bar_of_unknown_length_is_due_only_by_the_servers_word() -> None:
 
 def test_an_update_says_whether_the_end_of_the_bar_moved() -> None:
     series = live(row(0))
-    assert [series.apply([row(0)], end, []) for end in (None, 60.0, 61.0, 61.0)] == [False, False, True, False]
+    assert [series.update(row(0), end, []) for end in (None, 60.0, 61.0, 61.0)] == [False, False, True, False]
 
 
 def test_the_volume_that_means_none_is_none() -> None:

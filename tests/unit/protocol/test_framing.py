@@ -79,3 +79,15 @@ def test_a_heartbeat_is_told_by_its_shape(payload: str, is_one: bool) -> None:
 def test_characters_without_a_meaning_are_no_packet(length: int) -> None:
     with pytest.raises(FramingError):
         framing.split("\x00" * length)
+
+
+@pytest.mark.parametrize("message", [framing.join(["{}", "~h~1", ""]), framing.packet("x")])
+def test_a_cut_gives_what_a_walk_gives(message: str) -> None:
+    assert framing.cut(message) == framing.split(message)
+
+
+@pytest.mark.parametrize(
+    "message", ["x", "~m~2~m~{", "~m~02~m~{}", framing.packet("\u00e9"), framing.join(["~m~1~m~", "{}"]), "~m~1~m~a~m~1~m~", "\x00"]
+)
+def test_what_cannot_be_cut_by_its_headers_alone_is_left_to_a_walk(message: str) -> None:
+    assert framing.cut(message) is None

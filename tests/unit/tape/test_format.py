@@ -11,7 +11,8 @@ import pytest
 from tvstreamer.constants import MAX_NESTING
 from tvstreamer.errors import FramingError
 from tvstreamer.protocol import framing
-from tvstreamer.tape.format import Record, embed, encode_line, encode_message, moment, offset, payload_text
+from tvstreamer.protocol.packets import SetLocale, Unknown
+from tvstreamer.tape.format import Record, embed, encode_line, encode_message, encode_messages, moment, offset, payload_text
 
 QUOTE = '{"m":"qsd","p":["qs_1",{"n":"DEMO:COIN","s":"ok","v":{"lp":1.50}}]}'
 
@@ -108,3 +109,45 @@ def test_moments_and_offsets_undo_each_other() -> None:
 def test_lines_with_lone_surrogates_are_written_with_escapes() -> None:
     assert encode_line({"reason": "\ud800", "n": 1}) == b'{"reason":"\\ud800","n":1}\n'
     assert encode_line({"reason": "\N{ROCKET}"}) == '{"reason":"\N{ROCKET}"}\n'.encode()
+
+
+PLAIN = framing.packet('{"m":"qsd","p":["qs_1",{"n":"A:B","s":"ok","v":{"lp":1.5}}]}')
+HELLO = framing.packet('{"session_id":"1","via":"10.1.2.3:443"}')
+BEAT = framing.packet("~h~7")
+
+
+@pytest.mark.parametrize(
+    "texts, plain",
+    [
+        ([], True),
+        ([PLAIN, PLAIN + PLAIN, BEAT], True),
+        ([PLAIN, HELLO], False),
+        ([PLAIN + HELLO], False),
+        ([PLAIN + BEAT], False),
+        (["", PLAIN], False),
+        (["garbage", PLAIN], False),
+        (["~m~02~m~{}"], False),
+        ([framing.packet('{"m":"x\u2028\U0001f600"}')], False),
+        # Alone each of these breaks off, and together they would be JSON.
+        ([framing.packet('{"m":"a","p":[{}'), framing.packet("{}]}")], False),
+        ([framing.packet('{"m":"a","p":'), framing.packet("{}}"), framing.packet('{"m":"a"},{}')], False),
+        ([framing.packet('{"m":"a"}],"p":[{"m":"b"}'), PLAIN], False),
+        ([framing.packet('{"m":"a",\n"p":[]}')], False),
+        ([framing.packet('{"m":"a"} ')], False),
+        ([framing.packet('{"m":"a","p":' + "[" * 200 + "]" * 200 + "}")], False),
+        ([framing.packet('{"m":"a","p":["\ud800"]}')], False),
+    ],
+)
+def test_many_messages_get_the_lines_that_each_gets_alone(texts: list[str], plain: bool) -> None:
+    lines, said = encode_messages(3, "recv", list(enumerate(texts)))
+    assert lines == b"".join(encode_message(t, 3, "recv", text) for t, text in enumerate(texts))
+    assert said is plain
+
+
+def test_a_record_decodes_into_packets_of_its_side() -> None:
+    command = msgspec.Raw(b'{"m":"set_locale","p":["en","US"]}')
+    assert isinstance(Record(5, 1, "send", p=[command]).decoded().p[0], SetLocale)
+    (as_reply,) = Record(5, 1, "recv", p=[command]).decoded().p
+    assert isinstance(as_reply, Unknown)
+    raw = Record(5, 2, "close", code=1001, reason="r", by="server").decoded()
+    assert (raw.t, raw.c, raw.k, raw.p, raw.code, raw.reason, raw.by) == (5, 2, "close", None, 1001, "r", "server")

@@ -14,6 +14,7 @@ import pytest
 
 from tvstreamer.constants import MAX_LINE
 from tvstreamer.errors import TapeFormatError, TapeVersionError
+from tvstreamer.protocol.packets import Heartbeat, QuoteData, Unknown
 from tvstreamer.tape.format import Record
 from tvstreamer.tape.reader import TapeReader, scan_sends
 
@@ -262,3 +263,39 @@ def test_what_was_sent_is_found_without_reading_the_rest() -> None:
     ]
     found: list[Record] = scan_sends(io.BytesIO(HEADER + b"".join(sent)))
     assert [(record.t, record.c) for record in found] == [(1, 1), (6, 2)]
+
+
+def test_packets_are_what_the_payloads_decode_to_known_or_not() -> None:
+    quote = b'{"m":"qsd","p":["qs_1",{"n":"A:B","s":"ok","v":{"lp":1.5}}]}'
+    lines = [
+        b'{"t":1,"c":1,"k":"open","url":"u"}\n',
+        b'{"t":2,"c":1,"k":"send","p":[{"m":"set_locale","p":["en","US"]}]}\n',
+        b'{"t":3,"c":1,"k":"recv","p":[' + quote + b',"~h~7"]}\n',
+        b'{"t":4,"c":1,"k":"recv","raw":"x"}\n',
+    ]
+    known = list(read(HEADER + b"".join(lines)).packets())
+    assert [record.t for record in known] == [1, 2, 3, 4]
+    assert known[2].p is not None
+    assert isinstance(known[2].p[0], QuoteData)
+    assert known[2].p[1] == "~h~7"
+    odd = b'{"t":5,"c":1,"k":"recv","p":[{"m":"never_heard_of"},"~h~8"]}\n'
+    mixed = list(read(HEADER + b"".join(lines) + odd).packets())
+    assert mixed[4].p == [Unknown("never_heard_of", '{"m":"never_heard_of"}'), Heartbeat("~h~8")]
+    assert mixed[2].p == [known[2].p[0], Heartbeat("~h~7")]
+
+
+def test_packets_go_on_where_records_were_left_and_behind_a_broken_line() -> None:
+    reader = read(HEADER + recv(1) + recv(2) + b"broken\n" + recv(3))
+    assert next(reader).t == 1
+    packets = reader.packets()
+    assert next(packets).t == 2
+    with pytest.raises(TapeFormatError):
+        next(packets)
+    assert [record.t for record in reader.packets()] == [3]
+
+
+def test_many_broken_lines_are_reported_one_by_one_and_cost_no_more_than_once() -> None:
+    lines = 20_000
+    times, errors = everything(read(HEADER + b"x\n" * lines + recv(1)))
+    assert (times, len(errors)) == ([1], lines)
+    assert errors[-1].startswith(f":{lines + 1}") or f":{lines + 1}:" in errors[-1]

@@ -40,15 +40,15 @@ def test_tokens_of_nobody_stay(redactor: Redactor, token: str) -> None:
 
 def test_the_address_in_the_hello_is_replaced_and_others_called_via_are_not(redactor: Redactor) -> None:
     hello = framing.packet('{"session_id":"1","via":"10.1.2.3:443"}')
-    assert "10.1.2.3" not in redactor.received(hello)
+    assert "10.1.2.3" not in redactor.message(hello)
     other = framing.packet('{"m":"x","p":[{"via":"the alps"}]}')
     assert redactor.message(other) == other
 
 
 def test_web_tokens_are_found_anywhere(redactor: Redactor) -> None:
     for text in (framing.packet(f'{{"m":"x","p":["{JWT}"]}}'), f"not framed {JWT}"):
-        assert JWT not in redactor.received(text)
-        assert MARK.search(redactor.received(text))
+        assert JWT not in redactor.message(text)
+        assert MARK.search(redactor.message(text))
 
 
 def test_given_secrets_are_found_in_every_spelling(redactor: Redactor) -> None:
@@ -64,11 +64,12 @@ def test_what_is_too_short_to_be_a_secret_is_not_looked_for(redactor: Redactor) 
     assert redactor.message("abc abcd") == "abc abcd"
 
 
-def test_bulk_of_a_server_is_handed_through_when_nothing_was_given() -> None:
+def test_lines_are_suspected_for_tokens_and_given_secrets_and_for_nothing_else(redactor: Redactor) -> None:
     plain = Redactor(key=b"k" * 32)
-    message = framing.packet('{"m":"qsd","p":["qs_1",{"n":"A:B","s":"ok","v":{"lp":1}}]}')
-    assert plain.received(message) is message
-    assert JWT not in plain.received(framing.packet(f'{{"m":"qsd","p":["{JWT}"]}}'))
+    assert not plain.suspects(b'{"t":1,"c":1,"k":"recv","p":[{"m":"qsd","p":["qs_1",{"n":"A:JAM"}]}]}\n')
+    assert plain.suspects(f'{{"t":1,"c":1,"k":"recv","p":[{{"m":"x","p":["{JWT}"]}}]}}\n'.encode())
+    assert redactor.suspects(f'{{"m":"x","p":["{GIVEN}"]}}'.encode())
+    assert not plain.suspects(GIVEN.encode())
 
 
 def test_equal_secrets_stay_equal_within_one_key_and_cannot_be_compared_across_two() -> None:
