@@ -1,11 +1,12 @@
 """Connections inside one process: a connected pair, and a client's end whose peer is a sans-I/O server connection.
 
-Both work inline, in one thread, and between threads. On a `VirtualClock` nothing blocks: a `recv` that finds nothing
+Both work inline, in one thread, and between threads. On a `VirtualClock` nothing blocks inline: a `recv` that finds nothing
 moves the clock instead, and raises `TransportTimeout`.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -46,7 +47,8 @@ def pair(clock: Clock, *, url: str = "memory:") -> tuple[MemoryTransport, Memory
     """Two ends of one connection.
 
     A message that is sent after the peer closed, but before that was read, goes nowhere, as on a network. On a
-    `VirtualClock`, `recv(None)` with nothing there raises `TransportTimeout` at once: inline, nothing could ever come.
+    `VirtualClock` without other participants, `recv(None)` with nothing there raises `TransportTimeout` at once: nothing
+    could ever come.
     """
     lock = threading.Lock()
     left, right = MemoryTransport(clock, lock, url), MemoryTransport(clock, lock, url)
@@ -64,7 +66,7 @@ class MemoryTransport:
         self._lock = lock
         self._reader = OneReader()
         self._inbox: deque[Received] = deque()
-        self._arrived = threading.Event()
+        self._arrived = clock.event()
         self._peer_closed: tuple[int, str] | None = None
         self._over: tuple[int, str] | None = None
         self._info = TransportInfo("memory", url, clock.now())
@@ -117,7 +119,8 @@ class ServedTransport:
 
     The peer's deadlines fire while the client waits in `recv`. On a `VirtualClock` each fires at its own time, which is
     also the `at` of what it sends; on a real or scaled clock it fires when its time has come. `recv(None)` on a
-    `VirtualClock` raises `TransportTimeout` at once when the peer has nothing queued and no deadline.
+    `VirtualClock` without other participants raises `TransportTimeout` at once when the peer has nothing queued and no
+    deadline.
     """
 
     def __init__(self, peer: ServedPeer, clock: Clock, *, url: str = "memory:") -> None:
@@ -125,7 +128,7 @@ class ServedTransport:
         self._clock = clock
         self._lock = threading.RLock()
         self._reader = OneReader()
-        self._changed = threading.Event()
+        self._changed = clock.event()
         self._inbox: deque[Received] = deque()
         self._over: tuple[int, str] | None = None
         self._info = TransportInfo("memory", url, clock.now())
@@ -163,19 +166,18 @@ class ServedTransport:
                         self._end(*self._peer.closing)
                         continue
                     deadline = self._peer.next_deadline()
-                    in_time = deadline is not None and (until is None or deadline <= until)
-                    if in_time and deadline is not None and isinstance(clock, VirtualClock):
-                        clock.advance_to(deadline)
                     now = clock.now()
                     if deadline is not None and deadline <= now:
                         self._peer.handle_deadline(now)
                         self._collect(now)
                         continue
                     self._changed.clear()
-                if in_time and deadline is not None:
-                    clock.wait(self._changed, deadline - now)
-                else:
+                if deadline is None or (until is not None and until < deadline):
                     _wait(clock, self._changed, until)
+                elif isinstance(clock, VirtualClock):
+                    clock.wait_until(self._changed, deadline)
+                else:
+                    clock.wait(self._changed, deadline - now)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         with self._lock:
@@ -215,7 +217,10 @@ def _wait(clock: Clock, event: threading.Event, until: float | None) -> None:
             return
         if clock.now() >= until:
             raise TransportTimeout("no message in time")
-    elif isinstance(clock, VirtualClock):
+    elif not isinstance(clock, VirtualClock):
+        clock.wait(event, _LONG)
+    elif clock.alone:
         raise TransportTimeout("no message, and virtual time alone brings none")
     else:
-        clock.wait(event, _LONG)
+        # No moment at all, or two who wait for each other would make the clock race through the years.
+        clock.wait(event, math.inf)

@@ -25,7 +25,7 @@ class ReplayTransport:
         self._playback = playback
         self._header = header
         self._clock = clock
-        self._closed = threading.Event()
+        self._closed = clock.event()
         self._ending: TransportClosed | None = None
         self._reader = OneReader()
         self._lock = threading.Lock()
@@ -60,7 +60,8 @@ class ReplayTransport:
             return None
         due = moment(self._header.start, record.t)
         if limit is not None and due > limit:
-            self._clock.wait(self._closed, limit - self._clock.now())
+            if self._clock.wait(self._closed, limit - self._clock.now()):
+                return None
             raise TransportTimeout(f"nothing on the tape before {limit:.3f}")
         if due > self._clock.now() and self._clock.wait(self._closed, due - self._clock.now()):
             return None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import pytest
 
 from tvstreamer.clock import ScaledClock, SystemClock, VirtualClock
 from tvstreamer.errors import TransportClosed, TransportTimeout
 from tvstreamer.testing.scripted import ScriptedConnection
-from tvstreamer.transports.memory import ServedTransport, pair
+from tvstreamer.transports.memory import MemoryTransport, ServedTransport, pair
 
 
 def test_on_a_virtual_clock_an_empty_recv_moves_time_instead_of_waiting() -> None:
@@ -26,6 +28,48 @@ def test_on_a_virtual_clock_an_endless_recv_with_nothing_to_come_times_out_at_on
     with pytest.raises(TransportTimeout):
         left.recv()
     assert clock.now() == 1000.0
+
+
+def test_between_participants_an_endless_recv_waits_for_the_other_end() -> None:
+    clock = VirtualClock(1000.0)
+    left, right = pair(clock)
+    seats = [clock.participant("left"), clock.participant("right")]
+
+    def ask_twice() -> list[object]:
+        with seats[0]:
+            left.send("one")
+            first = left.recv()
+            clock.advance(60)
+            left.send("two")
+            return [first, left.recv()]
+
+    def answer_late() -> list[object]:
+        with seats[1]:
+            heard = []
+            for _ in range(2):
+                heard.append(right.recv())
+                clock.advance(5)
+                right.send(f"heard {heard[-1].text}")
+            return heard
+
+    with ThreadPoolExecutor(2) as pool:
+        asked, answered = pool.submit(ask_twice), pool.submit(answer_late)
+        assert asked.result(20) == [("heard one", 1005.0), ("heard two", 1070.0)]
+        assert answered.result(20) == [("one", 1000.0), ("two", 1065.0)]
+
+
+def test_two_ends_that_wait_for_each_other_are_an_error_and_time_does_not_race_away() -> None:
+    clock = VirtualClock(1000.0, patience=0.1)
+    seats = [clock.participant(), clock.participant()]
+
+    def listen(end: MemoryTransport, seat: AbstractContextManager[object]) -> None:
+        with seat:
+            end.recv()
+
+    with ThreadPoolExecutor(2) as pool:
+        for told in [pool.submit(listen, end, seat) for end, seat in zip(pair(clock), seats, strict=True)]:
+            with pytest.raises(RuntimeError, match="stood at 1000.0 for .* all are idle"):
+                told.result(20)
 
 
 def test_a_message_arrives_when_it_was_sent() -> None:
@@ -107,6 +151,58 @@ def test_a_deadline_that_was_passed_by_fires_now_and_time_does_not_go_back() -> 
     assert transport.recv(0) == ("late", 1050.0)
 
 
+def test_between_participants_the_peers_deadlines_fire_at_their_own_times_and_a_call_wakes_the_reader() -> None:
+    clock = VirtualClock(1000.0)
+    server = ScriptedConnection()
+    for moment in (1010.0, 1030.0):
+        server.say_at(moment, "timed")
+    transport = ServedTransport(server, clock)
+    seats = [clock.participant("reader"), clock.participant("hand")]
+
+    def read() -> list[object]:
+        with seats[0]:
+            return [transport.recv() for _ in range(3)]
+
+    def interrupt() -> None:
+        with seats[1]:
+            clock.advance(20.5)
+            transport.call(server.say, "by hand")
+
+    with ThreadPoolExecutor(2) as pool:
+        got = pool.submit(read)
+        pool.submit(interrupt).result(20)
+        assert got.result(20) == [("timed", 1010.0), ("by hand", 1020.5), ("timed", 1030.0)]
+
+
+def test_a_close_by_another_participant_ends_a_recv_at_that_moment() -> None:
+    clock = VirtualClock(1000.0)
+    transport = ServedTransport(ScriptedConnection(), clock)
+    seats = [clock.participant("reader"), clock.participant("closer")]
+
+    def read() -> None:
+        with seats[0]:
+            transport.recv(3600)
+
+    def close() -> None:
+        with seats[1]:
+            clock.advance(7)
+            transport.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        told = pool.submit(read)
+        pool.submit(close).result(20)
+        with pytest.raises(TransportClosed):
+            told.result(20)
+    assert clock.now() == 1007.0
+
+
+def test_a_deadline_is_met_exactly_whatever_floats_make_of_the_difference() -> None:
+    clock = VirtualClock(0.8)
+    server = ScriptedConnection()
+    server.say_at(3.9, "due")
+    assert ServedTransport(server, clock).recv(60) == ("due", 3.9)
+
+
 def test_on_a_scaled_clock_the_deadline_is_waited_for() -> None:
     clock = ScaledClock(1000.0, start=1000.0)
     server = ScriptedConnection()
@@ -118,11 +214,12 @@ def test_on_a_scaled_clock_the_deadline_is_waited_for() -> None:
     assert got.at >= 1010.0
 
 
-def test_on_a_real_clock_what_another_thread_has_the_peer_say_wakes_the_reader() -> None:
+@pytest.mark.parametrize("timeout", [20, None])
+def test_on_a_real_clock_what_another_thread_has_the_peer_say_wakes_the_reader(timeout: float | None) -> None:
     server = ScriptedConnection()
     transport = ServedTransport(server, SystemClock())
     threading.Thread(target=transport.call, args=(server.say, "by hand")).start()
-    assert transport.recv(20).text == "by hand"
+    assert transport.recv(timeout).text == "by hand"
 
 
 def test_the_peer_is_asked_to_close_only_after_all_that_it_had_to_say() -> None:

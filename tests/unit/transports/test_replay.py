@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -128,4 +129,25 @@ def test_close_wakes_a_reader_that_waits_in_real_time(tape: Path) -> None:
     thread.join(20)
     assert not thread.is_alive()
     assert isinstance(ended[0], TransportClosed)
+    connector.close()
+
+
+@pytest.mark.parametrize("timeout", [None, 3600, 1.9])
+def test_a_close_by_another_participant_ends_a_recv_at_that_moment(connector: ReplayConnector, timeout: float | None) -> None:
+    transport, clock = connector(), connector.clock
+    told: list[TransportClosed] = []
+
+    def read(seat: AbstractContextManager[object]) -> None:
+        with seat, pytest.raises(TransportClosed) as closed:
+            transport.recv(timeout)
+        told.append(closed.value)
+
+    with clock.participant("closer"):
+        thread = threading.Thread(target=read, args=(clock.participant("reader"),))
+        thread.start()
+        clock.wait(clock.event(), 1.5)
+        transport.close()
+    thread.join(20)
+    assert [closed.by_this_side for closed in told] == [True]
+    assert clock.now() == START + 1.5
     connector.close()
