@@ -1,52 +1,39 @@
 """Trading days and bar windows: when a market is open, and where its bars begin and end.
 
 Trading days are numbered from 0, which is Monday 1990-01-01, so that "the day before" is a subtraction even across a
-weekend. No holidays are kept and no session crosses midnight: every weekday of a market is a full trading day.
+weekend. No holidays are kept and no session crosses midnight: every weekday of a market is a full trading day. What a
+session's text means and when that is by UTC, `tvstreamer.trading_sessions` knows.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tvstreamer.errors import MissingDependencyError
 from tvstreamer.intervals import Interval
+from tvstreamer.trading_sessions import TradingSession
 
-DAY_SECONDS: Final = 86_400
-_MONDAY: Final = date(1990, 1, 1).toordinal()
 _UNIX: Final = date(1970, 1, 1).toordinal()
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MONDAY: Final = date(1990, 1, 1).toordinal() - _UNIX
 
 
 class Calendar:
-    """The trading hours of one market, from the wire's session text: `24x7`, `0930-1600`, `0000-0000:23456`.
+    """The trading hours of one market, which exist as whole weeks (`24x7`) and Monday to Friday only."""
 
-    The days after the colon count from Sunday as 1. Only whole weeks and Monday to Friday exist here.
-    """
-
-    __slots__ = ("_days", "_opens", "_zone", "length", "session", "timezone")
+    __slots__ = ("_days", "_hours", "length", "session", "timezone")
 
     def __init__(self, session: str, timezone: str) -> None:
         self.session = session
         self.timezone = timezone
+        self._hours = TradingSession.of(session, timezone)
         self._days = 7 if session == "24x7" else 5
-        hours = "0000-0000" if session == "24x7" else session.partition(":")[0]
-        begin, end = hours.split("-")
-        self._opens = _seconds(begin)
-        self.length = (_seconds(end) - self._opens) % DAY_SECONDS or DAY_SECONDS
-        # UTC is arithmetic, quick, and works where no time zone database is installed.
-        self._zone = None if timezone == "Etc/UTC" else _zone(timezone)
+        ((opens, closes),) = self._hours.spans(_MONDAY)
+        self.length = closes - opens
 
     def open_of(self, day: int) -> int:
         """When the session of a trading day opens, in seconds UTC."""
         week, weekday = divmod(day, self._days)
-        ordinal = _MONDAY + 7 * week + weekday
-        if self._zone is None:
-            return (ordinal - _UNIX) * DAY_SECONDS + self._opens
-        at = date.fromordinal(ordinal)
-        hours, rest = divmod(self._opens, 3600)
-        return int(datetime(at.year, at.month, at.day, hours, rest // 60, tzinfo=self._zone).timestamp())
+        return self._hours.spans(_MONDAY + 7 * week + weekday)[0][0]
 
     def close_of(self, day: int) -> int:
         # The clocks of these markets change on Sundays at night, never within a session.
@@ -54,12 +41,7 @@ class Calendar:
 
     def day_at(self, time: float) -> int:
         """The newest trading day whose session has opened by `time`, be it over or not."""
-        if self._zone is None:
-            ordinal = int(time // DAY_SECONDS) + _UNIX
-        else:
-            # Not fromtimestamp, which some platforms refuse before 1970.
-            ordinal = (_EPOCH + timedelta(seconds=time)).astimezone(self._zone).toordinal()
-        week, weekday = divmod(ordinal - _MONDAY, 7)
+        week, weekday = divmod(self._hours.local_day(time) - _MONDAY, 7)
         day = self._days * week + min(weekday, self._days - 1)
         return day if self.open_of(day) <= time else day - 1
 
@@ -73,7 +55,7 @@ class Calendar:
         a new `3M`, `6M` or `12M` bar.
         """
         if interval.unit == "M":
-            at = date.fromordinal(_MONDAY + 7 * (day // self._days) + day % self._days)
+            at = date.fromordinal(_UNIX + _MONDAY + 7 * (day // self._days) + day % self._days)
             months = (at.year * 12 + at.month - 1) // interval.count * interval.count
             return self._first_of(months), self._first_of(months + interval.count)
         size = interval.count * (self._days if interval.unit == "W" else 1)
@@ -100,19 +82,8 @@ class Calendar:
 
     def _first_of(self, months: int) -> int:
         """The first trading day from the beginning of a month on; months are counted from year 0."""
-        week, weekday = divmod(date(months // 12, months % 12 + 1, 1).toordinal() - _MONDAY, 7)
+        week, weekday = divmod(date(months // 12, months % 12 + 1, 1).toordinal() - _UNIX - _MONDAY, 7)
         return self._days * week + min(weekday, self._days)
 
     def __repr__(self) -> str:
         return f"Calendar({self.session!r}, {self.timezone!r})"
-
-
-def _seconds(clock: str) -> int:
-    return int(clock[:2]) * 3600 + int(clock[2:]) * 60
-
-
-def _zone(timezone: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(timezone)
-    except ZoneInfoNotFoundError as error:
-        raise MissingDependencyError("tzdata", "tzdata") from error
