@@ -38,7 +38,7 @@ MAX_LINE: Final = 64 * 1024 * 1024
 """Longest line of a tape, in bytes."""
 
 MAX_NESTING: Final = 100
-"""Deepest nesting of JSON that is embedded in a tape."""
+"""Deepest nesting of JSON that is looked into, or embedded in a tape."""
 
 CLOSE_GRACE: Final = 2.0
 """Seconds after the end of a bar, beyond the server's update period, before it counts as closed by time.

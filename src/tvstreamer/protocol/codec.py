@@ -1,8 +1,9 @@
 """Payload text <-> packet.
 
-Tolerant inwards: whatever a peer sends becomes a packet, if need be `Unknown`, and never an exception. The wire's ways of
-writing are kept outwards: compact, keys in the wire's order, `.0` on whole floats, "no value" as `1e+100` and no other
-exponent.
+Tolerant inwards: whatever a peer sends becomes a packet, if need be `Unknown`, and never an exception. JSON that is nested
+too deeply is not looked into: Python's own limit depends on who calls, so what was read here could be too deep for the next.
+The wire's ways of writing are kept outwards: compact, keys in the wire's order, `.0` on whole floats, "no value" as `1e+100`
+and no other exponent.
 """
 
 from __future__ import annotations
@@ -16,8 +17,19 @@ from typing import Annotated, Any
 
 import msgspec
 
+from tvstreamer.constants import MAX_NESTING
 from tvstreamer.protocol import framing
-from tvstreamer.protocol.packets import COMMANDS, REPLIES, Command, Heartbeat, Hello, Reply, Unknown
+from tvstreamer.protocol.packets import (
+    COMMANDS,
+    REPLIES,
+    Command,
+    DataUpdate,
+    Heartbeat,
+    Hello,
+    Reply,
+    TimescaleUpdate,
+    Unknown,
+)
 
 AnyReply = Reply | Heartbeat | Hello | Unknown
 AnyCommand = Command | Heartbeat | Unknown
@@ -38,33 +50,41 @@ _decode_anything = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-_EXPONENT = re.compile(r"([-:,\[])([0-9]+(?:\.[0-9]+)?)e([+-]?[0-9]+)")
-_EXPONENT_MARKS = ("e-", "e1", "e2", "e3")
-"""msgspec writes an exponent from 16 to 308, or a negative one."""
+_SHALLOW = 2 * MAX_NESTING
+"""Every level takes two characters, so a payload up to this length cannot be nested too deeply, and most are shorter."""
+_BARS = (DataUpdate, TimescaleUpdate)
+"""The longest of all, and typed: of what is not typed in them nothing is ever looked at."""
+_PERHAPS_EXPONENT = re.compile("e[-0-9]")
+_EXPONENT = re.compile(r"(^|[-:,\[])([0-9]+(?:\.[0-9]+)?)e([+-]?[0-9]+)")
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def decode_reply(payload: str | bytes) -> AnyReply:
     """What a server sent. Never raises."""
     try:
-        return _decode_reply(payload)
+        reply = _decode_reply(payload)
     except _UNREADABLE:
         return _decode_hello_or_other(payload)
+    if len(payload) > _SHALLOW and reply.__class__ not in _BARS and too_deep(payload):
+        return _decode_other(payload)
+    return reply
 
 
 def decode_command(payload: str | bytes) -> AnyCommand:
     """What a client sent. Never raises."""
     try:
-        return _decode_command(payload)
+        command = _decode_command(payload)
     except _UNREADABLE:
         return _decode_other(payload)
+    return _decode_other(payload) if too_deep(payload) else command
 
 
 def _decode_hello_or_other(payload: str | bytes) -> Heartbeat | Hello | Unknown:
     try:
-        return _decode_hello(payload)
+        hello = _decode_hello(payload)
     except _UNREADABLE:
         return _decode_other(payload)
+    return _decode_other(payload) if too_deep(payload) else hello
 
 
 def _decode_other(payload: str | bytes) -> Heartbeat | Unknown:
@@ -72,32 +92,47 @@ def _decode_other(payload: str | bytes) -> Heartbeat | Unknown:
     if framing.heartbeat(text):
         return Heartbeat(text)
     # A tape hands heartbeats over as the JSON strings they are stored as.
-    if text.startswith('"~h~') and framing.heartbeat(text[1:-1]):
+    if text.startswith('"~h~') and text.endswith('"') and framing.heartbeat(text[1:-1]):
         return Heartbeat(text[1:-1])
-    method = ""
-    try:
-        value = _decode_anything(payload)
-        if isinstance(value, dict):
-            method = str(value.get("m", ""))
-    except _UNREADABLE:
-        pass  # Unknown says it: the payload is kept, and whoever receives it counts it.
-    return Unknown(method, text)
+    return Unknown(parameters(payload)[0], text)
 
 
 def _text(payload: str | bytes) -> str:
     return payload if isinstance(payload, str) else bytes(payload).decode("utf-8", "surrogateescape")
 
 
+def too_deep(payload: str | bytes) -> bool:
+    """Whether JSON is nested more deeply than `MAX_NESTING`. Says nothing of what is no JSON."""
+    if len(payload) <= _SHALLOW:
+        return False
+    text = _text(payload)
+    if text.count("{") + text.count("[") <= MAX_NESTING:
+        return False
+    try:
+        level: list[Any] = [[_decode_anything(text)]]
+    except _UNREADABLE as error:
+        return isinstance(error, RecursionError)
+    for _ in range(MAX_NESTING + 1):
+        level = [value for outer in level for value in _inside(outer) if value.__class__ in (dict, list)]
+    return bool(level)
+
+
+def _inside(outer: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return outer.values() if isinstance(outer, dict) else outer
+
+
 def parameters(payload: str | bytes) -> tuple[str, list[Any]]:
-    """The method and the untyped parameters of any packet; ("", []) where it has none."""
+    """The method and the untyped parameters of any packet; "" and [] where it has none."""
+    if too_deep(payload):
+        return "", []
     try:
         value = _decode_anything(payload)
     except _UNREADABLE:
         return "", []
     if not isinstance(value, dict):
         return "", []
-    p = value.get("p")
-    return str(value.get("m", "")), p if isinstance(p, list) else []
+    method, p = value.get("m"), value.get("p")
+    return method if isinstance(method, str) else "", p if isinstance(p, list) else []
 
 
 def encode(packet: Command | Reply | Hello | Heartbeat | Unknown) -> str:
@@ -111,7 +146,7 @@ def wire_json(value: object) -> str:
     """JSON as the wire writes it: like msgspec's, but for exponents."""
     text = _encode(value).decode()
     # Nearly nothing has an exponent, and looking for its first characters is cheaper than looking at every number.
-    if any(mark in text for mark in _EXPONENT_MARKS) and _EXPONENT.search(text):
+    if _PERHAPS_EXPONENT.search(text) and _EXPONENT.search(text):
         return _plain_numbers(text)
     return text
 

@@ -231,10 +231,10 @@ class QuoteUpdate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """`n` is the symbol string exactly as the client passed it, `v` only what changed."""
 
     n: str
-    # Always written, as the wire does: a constant default would be left out.
+    # `s` and `v` are always written, as the wire does: defaults that msgspec knows for such would be left out.
     s: str = msgspec.field(default_factory=lambda: "ok")
     errmsg: str = ""
-    v: dict[str, Any] = {}
+    v: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
 
 
 class QuoteData(Reply, frozen=True, gc=False, tag="qsd"):
