@@ -221,11 +221,6 @@ class TimedReply(Reply, frozen=True, gc=False):
     The wire puts `t` (seconds) and `t_ms` behind `p`, so each of them declares the two after its `p`.
     """
 
-    @property
-    def server_ms(self) -> int | None:
-        moment: int | None = getattr(self, "t_ms", None)
-        return moment
-
 
 class QuoteUpdate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """`n` is the symbol string exactly as the client passed it, `v` only what changed."""
@@ -281,7 +276,8 @@ class SymbolErrorReply(TimedReply, frozen=True, gc=False, tag="symbol_error"):
 
     @property
     def reason(self) -> str:
-        return ", ".join(str(part) for part in self.p[2:]) or "no reason given"
+        parts = [part if isinstance(part, str) else msgspec.json.encode(part).decode() for part in self.p[2:]]
+        return ", ".join(parts) or "no reason given"
 
 
 class SeriesLoading(TimedReply, frozen=True, gc=False, tag="series_loading"):
