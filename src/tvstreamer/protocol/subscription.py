@@ -57,11 +57,14 @@ class Subscription:
 
 def subscriptions(values: object) -> list[Subscription]:
     """Reads one subscription or an iterable of them, without repeats, in order."""
-    single = isinstance(values, str | Subscription) or (
-        isinstance(values, tuple) and len(values) == 2 and isinstance(values[1], str) and ":" not in values[1]
-    )
-    if single:
-        return [Subscription.of(values)]
-    if not isinstance(values, Iterable):
+    if isinstance(values, str | Subscription) or not isinstance(values, Iterable) or _is_pair(values):
         return [Subscription.of(values)]
     return list(dict.fromkeys(Subscription.of(value) for value in values))
+
+
+def _is_pair(values: object) -> bool:
+    """Whether a tuple is a symbol and its interval, not two subscriptions."""
+    if not isinstance(values, tuple) or len(values) != 2:
+        return False
+    second = values[1]
+    return ":" not in second if isinstance(second, str) else second is None or isinstance(second, Interval)
