@@ -84,11 +84,11 @@ class QuoteSession:
 def number(value: Any) -> float | None:
     """A value of the wire as a float; None for "no value", for what is no number, and for one too large."""
     kind = value.__class__
-    if kind is float:
-        return None if value == NO_VALUE else value
     if kind is int:
         try:
-            return None if value == NO_VALUE else float(value)
+            value = float(value)
         except OverflowError:
             return None
-    return None
+    elif kind is not float:
+        return None
+    return None if value == NO_VALUE else value

@@ -1,0 +1,205 @@
+"""Deltas of a quote session, the state that they add up to, and when one is a tick."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tvstreamer.constants import NO_VALUE
+from tvstreamer.events import Event, Quote, SymbolFailed, Tick
+from tvstreamer.protocol.packets import QuoteUpdate
+from tvstreamer.protocol.quotes import QuoteSession, number
+
+NAME = "EX:SYM"
+
+
+class Told:
+    """A quote session that follows one symbol; calling it with a delta gives the events."""
+
+    def __init__(self, *, ticks: bool = True, quotes: bool = False, name: str = NAME) -> None:
+        self.session = QuoteSession(ticks=ticks, quotes=quotes)
+        self.session.add(name)
+        self.name = name
+
+    def __call__(self, v: dict[str, Any], *, at: float = 5.0, s: str = "ok", errmsg: str = "") -> list[Event]:
+        events: list[Event] = []
+        assert self.session.apply(QuoteUpdate(self.name, s, errmsg, v), at, events)
+        return events
+
+
+# --- ticks --------------------------------------------------------------------------------------------------------------
+
+
+def test_there_is_no_tick_before_the_first_price() -> None:
+    told = Told()
+    assert told({"volume": 10.5, "ch": 1.0}) == []
+    assert told({"volume": 11.5}) == []
+    assert told({"lp": 100.5}) == [Tick(NAME, 5.0, 100.5, 11.5)]
+
+
+def test_a_change_of_the_price_or_of_the_days_volume_is_a_tick() -> None:
+    told = Told()
+    assert told({"lp": 100.5, "volume": 10}) == [Tick(NAME, 5.0, 100.5, 10.0)]
+    assert told({"volume": 11.0}) == [Tick(NAME, 5.0, 100.5, 11.0)]
+    assert told({"lp": 100}) == [Tick(NAME, 5.0, 100.0, 11.0)]
+
+
+@pytest.mark.parametrize("v", [{}, {"ch": 0.5}, {"lp": 100.5}, {"volume": 10}, {"lp": 100.5, "volume": 10.0, "lp_time": 99}, {"rtc": None}])
+def test_an_update_that_changes_neither_is_none(v: dict[str, Any]) -> None:
+    told = Told()
+    told({"lp": 100.5, "volume": 10.0})
+    assert told(v) == []
+
+
+@pytest.mark.parametrize("nothing", [None, NO_VALUE, "", "7", True, [], {}, 10**400])
+def test_no_value_replaces_a_volume_and_a_missing_field_does_not(nothing: object) -> None:
+    told = Told()
+    told({"lp": 100.5, "volume": 10.0})
+    assert told({"lp": 101.0}) == [Tick(NAME, 5.0, 101.0, 10.0)]
+    assert told({"volume": nothing}) == [Tick(NAME, 5.0, 101.0, None)]
+    assert told({"volume": nothing}) == []
+
+
+@pytest.mark.parametrize("nothing", [None, NO_VALUE])
+def test_without_a_price_there_is_no_tick_until_one_comes_back(nothing: object) -> None:
+    told = Told()
+    told({"lp": 100.5, "volume": 10.0})
+    assert told({"lp": nothing}) == []
+    assert told({"volume": 11.0}) == []
+    assert told({"lp": 100.5}) == [Tick(NAME, 5.0, 100.5, 11.0)]
+
+
+@pytest.mark.parametrize(("lp_time", "time"), [(77, 77.0), (77.5, 77.5), (None, 5.0), (NO_VALUE, 5.0), ("77", 5.0)])
+def test_a_tick_has_the_feeds_time_of_the_price_or_that_of_its_arrival(lp_time: object, time: float) -> None:
+    assert Told()({"lp": 1.0, "lp_time": lp_time}) == [Tick(NAME, time, 1.0, None)]
+
+
+def test_the_feeds_time_of_an_earlier_price_is_not_that_of_a_later_tick() -> None:
+    told = Told()
+    told({"lp": 1.0, "lp_time": 77})
+    assert told({"volume": 3.0}, at=80.5) == [Tick(NAME, 80.5, 1.0, 3.0)]
+
+
+def test_a_session_for_quotes_gives_no_ticks_and_one_for_ticks_no_quotes() -> None:
+    assert [type(event) for event in Told(ticks=False, quotes=True)({"lp": 1.0})] == [Quote]
+    assert [type(event) for event in Told(ticks=True, quotes=False)({"lp": 1.0})] == [Tick]
+    assert [type(event) for event in Told(ticks=True, quotes=True)({"lp": 1.0})] == [Tick, Quote]
+    assert Told(ticks=False, quotes=False)({"lp": 1.0}) == []
+
+
+# --- quotes -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_quote_has_what_came_and_everything_known_by_now() -> None:
+    told = Told(ticks=False, quotes=True)
+    assert told({"lp": 1.0, "bid": 0.5}) == [Quote(NAME, 5.0, "ok", {"lp": 1.0, "bid": 0.5}, {"lp": 1.0, "bid": 0.5})]
+    assert told({"bid": 0.75, "ask": 2}) == [Quote(NAME, 5.0, "ok", {"bid": 0.75, "ask": 2}, {"lp": 1.0, "bid": 0.75, "ask": 2})]
+
+
+def test_an_update_without_changes_is_told_as_such() -> None:
+    told = Told(ticks=False, quotes=True)
+    told({"lp": 1.0})
+    assert told({}) == [Quote(NAME, 5.0, "ok", {}, {"lp": 1.0})]
+
+
+@pytest.mark.parametrize("nothing", [None, NO_VALUE])
+def test_null_and_no_value_are_none_and_erase(nothing: object) -> None:
+    told = Told(ticks=False, quotes=True)
+    told({"rtc": 1.0, "lp": 2.0})
+    assert told({"rtc": nothing, "bid": 1.5}) == [Quote(NAME, 5.0, "ok", {"rtc": None, "bid": 1.5}, {"rtc": None, "lp": 2.0, "bid": 1.5})]
+
+
+def test_the_quote_of_earlier_is_not_touched_by_what_comes_later() -> None:
+    told = Told(ticks=False, quotes=True)
+    (earlier,) = told({"lp": 1.0})
+    told({"lp": 2.0})
+    assert earlier == Quote(NAME, 5.0, "ok", {"lp": 1.0}, {"lp": 1.0})
+
+
+# --- errors -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("s", "errmsg", "reason"),
+    [
+        ("error", "no_such_symbol", "no_such_symbol"),
+        ("permission_denied", "Permission denied", "Permission denied"),
+        ("permission_denied", "", "permission_denied"),
+    ],
+)
+def test_a_status_that_is_not_ok_is_a_failed_symbol(s: str, errmsg: str, reason: str) -> None:
+    assert Told()({}, s=s, errmsg=errmsg) == [SymbolFailed(NAME, 5.0, reason)]
+
+
+def test_the_values_of_an_error_are_no_tick() -> None:
+    told = Told()
+    assert told({"lp": 1.0}, s="error") == [SymbolFailed(NAME, 5.0, "error")]
+    assert told({"volume": 2.0}) == []
+
+
+def test_a_session_for_quotes_tells_the_status_too() -> None:
+    told = Told(ticks=False, quotes=True)
+    v = {"alternative": "paid"}
+    assert told(v, s="permission_denied", errmsg="no") == [SymbolFailed(NAME, 5.0, "no"), Quote(NAME, 5.0, "permission_denied", v, v)]
+
+
+# --- symbols ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_symbol_is_followed_by_its_wire_string_and_told_by_its_plain_name() -> None:
+    wire = "=" + json.dumps({"adjustment": "dividends", "currency-id": "INR", "symbol": NAME})
+    assert Told(name=wire)({"lp": 1.0}) == [Tick(NAME, 5.0, 1.0, None)]
+
+
+def test_a_symbol_that_is_not_followed_is_not_claimed() -> None:
+    session = QuoteSession(ticks=True, quotes=True)
+    session.add(NAME)
+    events: list[Event] = []
+    assert not session.apply(QuoteUpdate("EX:OTHER", v={"lp": 1.0}), 5.0, events)
+    session.remove(NAME)
+    session.remove(NAME)
+    assert not session.apply(QuoteUpdate(NAME, v={"lp": 1.0}), 5.0, events)
+    assert events == []
+
+
+def test_a_symbol_that_is_added_again_starts_anew() -> None:
+    told = Told(ticks=True, quotes=True)
+    told({"lp": 1.0, "volume": 5.0})
+    told.session.add(NAME)
+    assert told({"ch": 1.0}) == [Quote(NAME, 5.0, "ok", {"ch": 1.0}, {"ch": 1.0})]
+
+
+def test_two_symbols_do_not_know_of_each_other() -> None:
+    told = Told()
+    told.session.add("EX:OTHER")
+    told({"lp": 1.0, "volume": 5.0})
+    events: list[Event] = []
+    told.session.apply(QuoteUpdate("EX:OTHER", v={"lp": 2.0}), 6.0, events)
+    assert events == [Tick("EX:OTHER", 6.0, 2.0, None)]
+
+
+# --- numbers ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1.5, 1.5),
+        (7, 7.0),
+        (-0.0, 0.0),
+        (2**53 + 1, float(2**53)),
+        (NO_VALUE, None),
+        (10**100, None),
+        (10**400, None),
+        (None, None),
+        (True, None),
+        ("1", None),
+        ([1], None),
+    ],
+)
+def test_a_number_is_a_float_or_none(value: object, expected: float | None) -> None:
+    found = number(value)
+    assert found == expected
+    assert found is None or type(found) is float
