@@ -13,7 +13,6 @@ from tvstreamer.events import Event, Quote, SymbolFailed, Tick
 from tvstreamer.protocol.packets import QuoteUpdate
 from tvstreamer.symbols import plain_symbol
 
-
 _UNCHANGED: Any = object()
 
 

@@ -200,8 +200,8 @@ class TapeReader:
                     self.complete = False
                     self._sha.update(block)
                     return records
-        *lines, last = block.split(b"\n")
-        self._lines.extend((line, True) for line in lines)
+        *whole_lines, last = block.split(b"\n")
+        self._lines.extend((line, True) for line in whole_lines)
         if not whole:
             self._lines.append((last, False))
         return self._one_by_one()
