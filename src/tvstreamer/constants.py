@@ -44,6 +44,15 @@ CLOSE_GRACE: Final = 2.0
 """Seconds after the end of a bar, beyond the server's update period, before it counts as closed by time.
 The last update of a bar was seen to come 1.3 s after its end (2025-07-06)."""
 
+STALL_CODE: Final = 4000
+"""The close code with which a client gives up a connection that has stalled; the browser uses it for the same (2021)."""
+
+MOST_BARS_A_REQUEST: Final = 5000
+"""Bars asked for at once when a gap is filled; a longer one is filled page by page. Most plans give no more in one answer."""
+
+RESTORE_TIMEOUT: Final = 30.0
+"""Seconds that the server has for the bars that fill a gap; after that the gap is told as one that cannot be filled."""
+
 TICK_FIELDS: Final = ("lp", "lp_time", "volume")
 """The quote fields that a tick is made of."""
 

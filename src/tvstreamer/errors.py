@@ -27,6 +27,7 @@
       InvalidInterval (also a ValueError)
       InvalidSource (also a ValueError)
       InvalidPlan (also a ValueError)
+      ContinuityError
       MailboxFull
       UnsupportedFault
       ServerStartError
@@ -59,13 +60,28 @@ class TransportError(TvError):
 
 
 class ConnectFailed(TransportError):
-    """No connection came about. `status` is the HTTP status where the server answered the handshake at all."""
+    """No connection came about.
 
-    def __init__(self, url: str, reason: str, *, status: int | None = None) -> None:
+    `status` is the HTTP status where the server answered the handshake at all, `retry_after` for how many seconds it then does
+    not want to hear of us. `permanent` says that it is no use to try again: a certificate that is not accepted, an address that is
+    none, a refusal like 403.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        reason: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        permanent: bool = False,
+    ) -> None:
         super().__init__(url, reason)
         self.url = url
         self.reason = reason
         self.status = status
+        self.retry_after = retry_after
+        self.permanent = permanent
 
     def __str__(self) -> str:
         return f"cannot connect to {self.url}: {self.reason}"
@@ -206,6 +222,14 @@ class InvalidSource(TvError, ValueError):
 
 class InvalidPlan(TvError, ValueError):
     """An argument outside of its range, or a combination that has no meaning."""
+
+
+class ContinuityError(TvError):
+    """Something was missed, and the client was told to fail then (`on_gap="raise"`). `gap` is the `Gap` event."""
+
+    def __init__(self, message: str, gap: object = None) -> None:
+        super().__init__(message)
+        self.gap = gap
 
 
 class MailboxFull(TvError):

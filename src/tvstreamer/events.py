@@ -123,6 +123,49 @@ class Disconnected(Event, frozen=True, gc=False, tag="disconnected"):
     reason: str
 
 
+class Reconnected(Event, frozen=True, gc=False, tag="reconnected"):
+    """The stream is whole again: connected, everything asked for again, and every gap told and, where it could be, filled.
+
+    `seconds` is how long ago the connection was lost. Between `Disconnected` and this event a consumer knows less than it did.
+    """
+
+    time: float
+    connection: int
+    seconds: float
+
+
+class Stalled(Event, frozen=True, gc=False, tag="stalled"):
+    """The connection is open, and what ought to come does not; it is given up for a new one.
+
+    `kind` tells what is missing: `bytes` (anything at all), `heartbeats`, or `progress` (heartbeats come, but no data, while a
+    market that is followed is open). `seconds` is for how long.
+    """
+
+    time: float
+    connection: int
+    kind: str
+    seconds: float
+
+
+class Gap(Event, frozen=True, gc=False, tag="gap"):
+    """Something was missed between `start` and `end`. Comes before the bars that fill it.
+
+    For bars these are the time of the first missing bar and that of the first one after the gap; `filled` is how many bars fill it,
+    `expected` how many the server has shown to exist there. Both are None where the server does not go back that far: then
+    nobody knows. Ticks have no history, so theirs (`interval` None, from the loss to the new connection) is never filled.
+
+    `reason` is `disconnected`, `stalled`, or `missing`: the server went on as if it had sent what never came.
+    """
+
+    symbol: str
+    interval: str | None
+    start: float
+    end: float
+    reason: str
+    filled: int | None
+    expected: int | None = None
+
+
 class HistoryComplete(Event, frozen=True, gc=False, tag="history_complete"):
     """The first delivery of a series is complete; what follows is live. `bars` is how many there are.
 
@@ -168,10 +211,13 @@ class Notice(Event, frozen=True, gc=False, tag="notice"):
 
 
 MARKET_EVENTS = (Tick, Quote, Bar, SymbolInfo)
-STATUS_EVENTS = (Connected, Disconnected, HistoryComplete, SymbolFailed, SeriesFailed, Notice)
+STATUS_EVENTS = (
+    Connected, Disconnected, Reconnected, HistoryComplete, SymbolFailed, SeriesFailed, Stalled, Gap, Notice,
+)  # fmt: skip
 
 _decode: Callable[[bytes | str], Event] = msgspec.json.Decoder(
-    Tick | Quote | Bar | SymbolInfo | Connected | Disconnected | HistoryComplete | SymbolFailed | SeriesFailed | Notice
+    Tick | Quote | Bar | SymbolInfo | Connected | Disconnected | Reconnected | HistoryComplete | SymbolFailed | SeriesFailed
+    | Stalled | Gap | Notice
 ).decode
 
 

@@ -10,21 +10,39 @@ detour over message text.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from tvstreamer.clock import Clock, VirtualClock
-from tvstreamer.errors import RemoteProtocolError, TapeWriteError, TransportClosed, TransportTimeout
+from tvstreamer.constants import STALL_CODE
+from tvstreamer.errors import (
+    AuthError,
+    ConnectFailed,
+    RemoteProtocolError,
+    TapeWriteError,
+    TransportClosed,
+    TransportError,
+    TransportTimeout,
+    TvError,
+)
 from tvstreamer.events import Event
 from tvstreamer.protocol.client import ClientProtocol
+from tvstreamer.reconnect import Backoff
 from tvstreamer.tape.format import Header, PacketRecord, Record, moment
 from tvstreamer.transports.base import Connector, Transport
+
+logger = logging.getLogger(__name__)
 
 LONGEST = 3600.0
 """Seconds that a turn waits when nobody limits it; every wait has an end."""
 
+
+_REASON = 100
+"""Characters of an error that go into a close; its frame holds 123 bytes."""
 
 BATCH = 64
 """Records that a tape at full speed plays in one turn."""
@@ -56,15 +74,23 @@ def fire(protocol: ClientProtocol, now: float) -> None:
 
 
 class Pump:
-    """Drives a `ClientProtocol` over the connections that a connector gives.
+    """Drives a `ClientProtocol` over the connections that a connector gives, and over their ends.
 
     `lock` guards the protocol: `turn` may run in one thread while others, holding the lock, subscribe and `flush`.
-    `more` tells whether the source has a further connection of its own accord (a tape does); without it the end of a
-    connection is a loss, and `turn` raises why.
+
+    A connection that is lost, or given up because it has stalled or sends what cannot be read, is replaced as `backoff` says; without
+    one the end of a connection is the end of the stream, and `turn` raises why. `more` tells whether the source has a further
+    connection of its own accord, as a tape does.
     """
 
     def __init__(
-        self, protocol: ClientProtocol, connector: Connector, clock: Clock, more: Callable[[], bool] | None = None
+        self,
+        protocol: ClientProtocol,
+        connector: Connector,
+        clock: Clock,
+        more: Callable[[], bool] | None = None,
+        *,
+        backoff: Backoff | None = None,
     ) -> None:
         self.protocol = protocol
         self.lock = threading.RLock()
@@ -73,49 +99,80 @@ class Pump:
         self._connector = connector
         self._clock = clock
         self._more = more
+        self._backoff = backoff
         self._transport: Transport | None = None
-        self._closing = threading.Event()
+        self._retry_at: float | None = None
+        self._trouble: TransportError | None = None
+        """What the last connection, or the last attempt at one, came to."""
+        self._closing = clock.event()
         self._end: Exception | None = None
 
     def connect(self) -> None:
         """Opens the next connection and greets. Raises what the connector raises."""
         transport = self._connector()
+        opened_at = transport.info.opened_at
         with self.lock:
             self._transport = transport
-            self.reached = max(self.reached, transport.info.opened_at)
-            self.protocol.connected(transport.info.opened_at)
+            self._retry_at = None
+            self.reached = max(self.reached, opened_at)
+            if self._backoff is not None:
+                self._backoff.connected(opened_at)
+            self.protocol.connected(opened_at)
             self.flush()
         if self._closing.is_set():
             transport.close()
 
     def flush(self) -> None:
-        """Sends what is pending, from whichever thread asks. Holds the lock, so that sends keep their order."""
+        """Sends what is pending, from whichever thread asks. Holds the lock, so that sends keep their order.
+
+        What cannot be sent any more is dropped: a new connection begins with everything that is asked for.
+        """
         with self.lock:
             if self._transport is not None:
-                for message in self.protocol.messages_to_send():
-                    self._transport.send(message)
+                # Whoever reads finds the end of the connection, behind what came before it.
+                with contextlib.suppress(TransportClosed):
+                    for message in self.protocol.messages_to_send():
+                        self._transport.send(message)
 
     def turn(self, longest: float = LONGEST) -> list[Event]:
-        """Waits for one message or one deadline, at most `longest` seconds, and gives the events that came of it.
+        """Waits for one message, one deadline or one attempt to connect, at most `longest` seconds, and gives the events that
+        came of it.
 
         After the last events raises `EndOfStream` at the regular end, and else the error that says why it ended.
         """
         if self._end is not None:
             raise self._end
         transport = self._transport
-        if transport is None:
+        if transport is not None:
+            self._work(transport, longest)
+        elif self._retry_at is not None:
+            self._try_again(self._retry_at, longest)
+        else:
             raise EndOfStream
+        with self.lock:
+            if self.protocol.broken is not None and self._end is None:
+                self._end = self.protocol.broken
+                if self._transport is not None:
+                    self._transport.close()
+            return self.protocol.events()
+
+    def _work(self, transport: Transport, longest: float) -> None:
         try:
             self.flush()
             self._step(transport, longest)
             self.flush()
+            verdict = self.protocol.stalled
+            if verdict is not None:
+                self._replace(transport, STALL_CODE, verdict)
         except TransportClosed as closed:
             self._ended(closed)
-        except (RemoteProtocolError, TapeWriteError) as error:
-            transport.close(1002)
+        except TapeWriteError as error:
+            transport.close(1001)
             self._end = error
-        with self.lock:
-            return self.protocol.events()
+        except RemoteProtocolError as error:
+            self._replace(transport, 1002, str(error)[:_REASON])
+            if self._end is not None:
+                self._end = error
 
     def _step(self, transport: Transport, longest: float) -> None:
         deadline = self.protocol.next_deadline()
@@ -134,6 +191,18 @@ class Pump:
             fire(self.protocol, now)
             self.reached = max(self.reached, now)
 
+    # --- ends and beginnings --------------------------------------------------------------------------------------
+
+    def _replace(self, transport: Transport, code: int, reason: str) -> None:
+        """Gives up a connection that is still open."""
+        transport.close(code, reason)
+        try:
+            # A recording has written down when that was, to the nanosecond that a tape can hold.
+            transport.recv(0)
+        except TransportClosed as closed:
+            at = self.reached if closed.at is None else closed.at
+            self._ended(TransportClosed(code, reason, at=at, by_this_side=True))
+
     def _ended(self, closed: TransportClosed) -> None:
         at = self.reached if closed.at is None and self._closing.is_set() else closed.at
         self._advance(self._clock.now() if at is None else at)
@@ -141,14 +210,62 @@ class Pump:
         with self.lock:
             self._transport = None
             self.protocol.disconnected(self.reached, closed.reason, code=closed.code, by_us=ours)
+        self._trouble = closed
+        failure = self.protocol.failure
         if self._closing.is_set():
             self._end = EndOfStream()
-        elif self._more is None:
-            self._end = self.protocol.failure or closed
-        elif self._more():
-            self.connect()
+        elif self._more is not None:
+            if self._more():
+                self.connect()
+            else:
+                self._finish(failure or EndOfStream())
+        elif self._backoff is None or isinstance(failure, AuthError):
+            self._finish(failure or closed)
         else:
-            self._end = self.protocol.failure or EndOfStream()
+            self._backoff.lost(self.reached)
+            self._plan_attempt(self.reached, 0.0)
+
+    def _plan_attempt(self, now: float, not_before: float) -> None:
+        assert self._backoff is not None
+        self._retry_at = self._backoff.next_attempt(now, not_before=not_before)
+        if self._retry_at is None:
+            self._finish(self._gave_up(self._backoff, now))
+        else:
+            logger.info("= attempt %d to connect, in %.1f s: %s", self._backoff.attempts, self._retry_at - now, self._trouble)
+
+    def _try_again(self, moment: float, longest: float) -> None:
+        clock = self._clock
+        clock.wait(self._closing, min(longest, moment - clock.now()))
+        if self._closing.is_set():
+            self._end = EndOfStream()
+        elif clock.now() >= moment:
+            try:
+                self.connect()
+            except ConnectFailed as error:
+                self._trouble = error
+                if error.permanent:
+                    self._finish(error)
+                else:
+                    self._plan_attempt(clock.now(), error.retry_after or 0.0)
+            except TransportClosed as error:
+                self._trouble = error
+                self._plan_attempt(clock.now(), 0.0)
+
+    def _gave_up(self, backoff: Backoff, now: float) -> TransportError:
+        since = now - (now if backoff.lost_at is None else backoff.lost_at)
+        effort = f"gave up after {backoff.attempts} attempts in {since:.0f} s"
+        match self._trouble:
+            case ConnectFailed(url=url, reason=reason, status=status):
+                return ConnectFailed(url, f"{reason}; {effort}", status=status)
+            case TransportClosed(code=code, reason=reason) if code != STALL_CODE:
+                return TransportClosed(code, f"{reason}; {effort}" if reason else effort)
+            case trouble:
+                return TransportTimeout(f"{getattr(trouble, 'reason', trouble)}; {effort}")
+
+    def _finish(self, end: Exception) -> None:
+        self._end = end
+        with self.lock:
+            self.protocol.abandon()
 
     def close(self) -> None:
         """Ends the connection, from any thread; a turn that waits comes back."""
@@ -186,11 +303,11 @@ class TapePump:
         self._end_ns = end_ns
         self._copy = copy
         self._waiting: Record | PacketRecord | None = None
-        self._closing = threading.Event()
+        self._closing = clock.event()
         self._now = -math.inf
         self._batch = BATCH if isinstance(clock, VirtualClock) else 1
         self._over = False
-        self._failure: RemoteProtocolError | None = None
+        self._failure: TvError | None = None
 
     def connect(self) -> None:
         """Nothing: the tape opens its connections itself."""
@@ -222,10 +339,19 @@ class TapePump:
                     if self._copy is not None:
                         self._copy(record)
                     record = record.decoded()
+                if record.k == "open":
+                    # The run itself came over what was wrong with the connection before.
+                    self._failure = None
+                elif self._failure is not None and record.k != "close":
+                    self._over = True
+                    break
                 try:
                     self._play(record, at)
                 except RemoteProtocolError as error:
                     self._failure = error
+                if protocol.broken is not None:
+                    self._failure = protocol.broken
+                    self._over = True
                     break
                 if record.t < self._begin:
                     protocol.events()
@@ -233,10 +359,8 @@ class TapePump:
                 self._clock.advance_to(self._now)
             events = protocol.events()
             protocol.messages_to_send()
-        if not events and self._failure is not None:
-            raise self._failure
         if not events and self._over:
-            raise EndOfStream
+            raise self._failure or EndOfStream
         return events
 
     def _reach(self, record: Record | PacketRecord, at: float, limit: float) -> bool:

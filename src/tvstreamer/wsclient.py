@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import queue
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
@@ -21,13 +22,17 @@ from tvstreamer import __version__
 from tvstreamer.auth import Credentials
 from tvstreamer.clock import Clock
 from tvstreamer.constants import QUOTE_FIELDS
+from tvstreamer.continuity import Ledger
 from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout
 from tvstreamer.events import Bar, Event
 from tvstreamer.intervals import Interval
+from tvstreamer.protocol.charts import OnGap
 from tvstreamer.protocol.client import ClientProtocol, ClientStatistics, HistoryRequest, Settings
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.subscription import subscriptions as _read_subscriptions
+from tvstreamer.protocol.watchdogs import DEFAULT_WATCHDOGS, OFF, Watchdogs
 from tvstreamer.pump import LONGEST, EndOfStream, Pump, TapePump, Turning
+from tvstreamer.reconnect import Backoff, ReconnectPolicy
 from tvstreamer.sources import Source, open_source
 from tvstreamer.symbols import parse_symbol
 
@@ -69,6 +74,11 @@ class TvWSClient:
     paces a tape or a fake: a factor, or `"max"`. With a `seed` everything random derives from it. `backlog` is how many
     events may wait for a slow consumer before it gets `MailboxFull`. `begin` and `end` are seconds from a tape's start.
 
+    A connection that is lost or stalls is replaced: `reconnect` is a `ReconnectPolicy`, True for the default one, or False. What was
+    missed meanwhile is told by `Gap` events and filled (`on_gap="fill"`), only told (`"yield"`), or ends the stream with a
+    `ContinuityError` (`"raise"`). `watchdogs` says after how long a silence counts as a stall (`Watchdogs`, or None for never). Tapes
+    are not watched and end with their last connection.
+
     `connect`, `subscribe`, `unsubscribe`, `get_history`, `statistics` and `close` may be called from any thread; one thread
     at a time reads the stream.
     """
@@ -92,6 +102,9 @@ class TvWSClient:
         origin: str | None = None,
         headers: Sequence[tuple[str, str]] = (),
         timeout: float = 10.0,
+        reconnect: bool | ReconnectPolicy = True,
+        on_gap: OnGap | None = None,
+        watchdogs: Watchdogs | None = DEFAULT_WATCHDOGS,
         quote_fields: Sequence[str] = QUOTE_FIELDS,
         backlog: int = 100_000,
         begin: float = 0.0,
@@ -106,7 +119,11 @@ class TvWSClient:
             n_init_bars=n_init_bars,
             token=self._credentials.token,
             quote_fields=tuple(quote_fields),
+            on_gap=on_gap or "fill",
+            watchdogs=watchdogs or OFF,
         )
+        self._policy = ReconnectPolicy() if reconnect is True else reconnect or None
+        self._on_gap = on_gap
         if backlog < 1:
             raise InvalidPlan(f"backlog {backlog!r}: expected 1 or more")
         self._spec = source
@@ -130,7 +147,10 @@ class TvWSClient:
         self._pump: Turning | None = None
         self._writer: Any = None
         self._thread: threading.Thread | None = None
-        self._queue: queue.SimpleQueue[list[Event] | BaseException | None] = queue.SimpleQueue()
+        self._queue: deque[list[Event] | BaseException | None] = deque()
+        self._arrived = threading.Event()
+        self._seat = contextlib.ExitStack()
+        self._consumer: int | None = None
         self._produced = self._consumed = 0
         self._held: list[Event] = []
         self._reader: Any = None
@@ -164,14 +184,21 @@ class TvWSClient:
             self._pump = pump
             threaded = source.threaded if self._threaded is None else self._threaded
             if threaded:
-                self._thread = threading.Thread(target=self._read, args=(pump,), name="tvstreamer-reader", daemon=True)
+                name = "tvstreamer-reader"
+                self._arrived = source.clock.event()
+                seat = source.clock.participant(name)
+                self._thread = threading.Thread(target=self._read, args=(pump, seat), name=name, daemon=True)
                 self._thread.start()
             logger.debug("= connected to %s", source.url)
 
     def _make_pump(self, source: Source) -> Turning:
         seed = source.seed if self._seed is None else self._seed
         rng = random.Random(seed)
-        protocol = ClientProtocol(rng=rng, settings=self._settings)
+        settings = self._settings
+        if source.tape is not None:
+            # Whoever recorded it had a watch on the connection, and what came of that is on the tape.
+            settings = replace(settings, watchdogs=OFF)
+        protocol = ClientProtocol(rng=rng, settings=settings)
         if self._record is not None:
             self._writer = self._make_writer(self._record, source, seed)
         if source.tape is not None and not self._wanted:
@@ -179,13 +206,16 @@ class TvWSClient:
         for subscription in self._wanted:
             protocol.subscribe(subscription)
         if self._writer is None:
-            return Pump(protocol, source.connector, source.clock, source.more)
+            return Pump(protocol, source.connector, source.clock, source.more, backoff=self._backoff(rng))
         from tvstreamer.transports.record import recording
 
         # A recording ends where everything up to then has been handled, or a replay would close bars that this run did not.
         connector = recording(source.connector, self._writer, now=source.clock.now, reached=lambda: pump.reached)
-        pump = Pump(protocol, connector, source.clock, source.more)
+        pump = Pump(protocol, connector, source.clock, source.more, backoff=self._backoff(rng))
         return pump
+
+    def _backoff(self, rng: random.Random) -> Backoff | None:
+        return None if self._policy is None else Backoff(self._policy, rng)
 
     def _make_tape_pump(self, source: Source, protocol: ClientProtocol) -> TapePump:
         from tvstreamer.tape.reader import TapeReader
@@ -229,7 +259,10 @@ class TvWSClient:
         if pump is not None:
             pump.close()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(_JOIN)
+            assert self._source is not None
+            with self._source.clock.blocking():
+                self._thread.join(_JOIN)
+        self._seat.close()
         # An inline turn in another thread comes back by itself now; the recording is finished after it.
         if self._turning.acquire(timeout=_JOIN):
             try:
@@ -301,41 +334,55 @@ class TvWSClient:
                 raise
 
     def _poll_queue(self, timeout: float) -> list[Event] | None:
-        try:
-            batch = self._queue.get(timeout=timeout)
-        except queue.Empty:
+        assert self._source is not None
+        clock = self._source.clock
+        if self._consumer is None:
+            # On a virtual clock, time stands still until the consumer has dealt with what it got.
+            self._consumer = threading.get_ident()
+            self._seat.enter_context(clock.participant("consumer"))
+        self._arrived.clear()
+        if not self._queue and not clock.wait(self._arrived, timeout):
             return []
+        if not self._queue:
+            return []
+        batch = self._queue[0]
         if isinstance(batch, list):
+            self._queue.popleft()
             self._consumed += len(batch)
             return batch
-        self._queue.put(batch)  # Whoever asks again gets the same answer.
+        # It stays there: whoever asks again gets the same answer.
         self.close()
         if batch is None:
             return None
         raise batch
 
-    def _read(self, pump: Turning) -> None:
+    def _hand_over(self, item: list[Event] | BaseException | None) -> None:
+        self._queue.append(item)
+        self._arrived.set()
+
+    def _read(self, pump: Turning, seat: contextlib.AbstractContextManager[object]) -> None:
         """The reader thread: turns until the end, and says how it ended."""
         end: BaseException | None = None
-        try:
-            while True:
-                events = pump.turn()
-                if events:
-                    self._produced += len(events)
-                    self._queue.put(events)
-                    if self._produced - self._consumed > self._backlog:
-                        raise MailboxFull(f"more than {self._backlog} events wait for the consumer of this client")
-                if self._waiting:
-                    self._answer_waiting()
-        except EndOfStream:
-            pass
-        except BaseException as error:
-            end = error
-            pump.close()
-        finally:
-            self._queue.put(end)
-            for _, done in self._waiting:
-                done.set()
+        with seat:
+            try:
+                while True:
+                    events = pump.turn()
+                    if events:
+                        self._produced += len(events)
+                        self._hand_over(events)
+                        if self._produced - self._consumed > self._backlog:
+                            raise MailboxFull(f"more than {self._backlog} events wait for the consumer of this client")
+                    if self._waiting:
+                        self._answer_waiting()
+            except EndOfStream:
+                pass
+            except BaseException as error:
+                end = error
+                pump.close()
+            finally:
+                self._hand_over(end)
+                for _, done in self._waiting:
+                    done.set()
 
     def _answer_waiting(self) -> None:
         for request, done in self._waiting:
@@ -400,7 +447,7 @@ class TvWSClient:
         if self._source.tape is not None:
             return self._recorded_history(self._source.tape, symbol, parsed, n)
         pump = self._pump
-        done = threading.Event()
+        done = self._source.clock.event()
         with pump.lock:
             request = pump.protocol.request_history(symbol, parsed, n)
             self._waiting.append((request, done))
@@ -427,7 +474,7 @@ class TvWSClient:
             if left <= 0:
                 raise TransportTimeout(f"no answer to {request!r} within {timeout:g} s")
             if self._thread is not None:
-                done.wait(left)
+                clock.wait(done, left)
                 if not request.done and (done.is_set() or not self._thread.is_alive()):
                     self._raise_end()
             else:
@@ -439,16 +486,8 @@ class TvWSClient:
 
     def _raise_end(self) -> None:
         """The reader thread has ended: what it ended with is the reason that there is no answer."""
-        kept: list[list[Event]] = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                item = self._queue.get_nowait()
-                if not isinstance(item, list):
-                    self._queue.put(item)
-                    for batch in kept:
-                        self._held += batch
-                    raise item if item is not None else TransportTimeout("the stream ended before the answer")
-                kept.append(item)
+        end = self._queue[-1] if self._queue else None
+        raise end if isinstance(end, BaseException) else TransportTimeout("the stream ended before the answer")
 
     def _recorded_history(self, tape: Path, symbol: str, interval: Interval, n: int) -> HistoryResult:
         from tvstreamer.tape.history import recorded_history
@@ -461,6 +500,11 @@ class TvWSClient:
     def statistics(self) -> ClientStatistics:
         """Counts so far."""
         return ClientStatistics() if self._pump is None else self._pump.protocol.statistics()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The books of every series: `client.ledger.verify()` proves that nothing was missed, or names the holes."""
+        return Ledger() if self._pump is None else self._pump.protocol.ledger
 
     @property
     def torn(self) -> int:

@@ -8,28 +8,49 @@ a tie a deadline comes before a message. The same calls give the same events, wh
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
-from tvstreamer.constants import ANONYMOUS_TOKEN, QUOTE_FIELDS, TICK_FIELDS
-from tvstreamer.errors import AuthError, InvalidInterval, InvalidPlan, SeriesError, ServerError, SymbolError, TvError
+from tvstreamer.constants import (
+    ANONYMOUS_TOKEN,
+    MOST_BARS_A_REQUEST,
+    QUOTE_FIELDS,
+    RESTORE_TIMEOUT,
+    STALL_CODE,
+    TICK_FIELDS,
+)
+from tvstreamer.continuity import Ledger
+from tvstreamer.errors import (
+    AuthError,
+    ContinuityError,
+    InvalidInterval,
+    InvalidPlan,
+    SeriesError,
+    ServerError,
+    SymbolError,
+    TvError,
+)
 from tvstreamer.events import (
     Bar,
     Connected,
     Disconnected,
     Event,
+    Gap,
     HistoryComplete,
     Notice,
+    Reconnected,
     SeriesFailed,
+    Stalled,
     SymbolFailed,
     SymbolInfo,
 )
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec, framing
-from tvstreamer.protocol.charts import Series, history_bars
+from tvstreamer.protocol.charts import OnGap, Series, history_bars
 from tvstreamer.protocol.ids import IdSource, purpose
 from tvstreamer.protocol.packets import (
     BarValues,
@@ -50,6 +71,7 @@ from tvstreamer.protocol.packets import (
     QuoteRemoveSymbols,
     QuoteSetFields,
     RemoveSeries,
+    RequestMoreData,
     ResolveSymbol,
     SeriesCompleted,
     SeriesErrorReply,
@@ -63,6 +85,7 @@ from tvstreamer.protocol.packets import (
 )
 from tvstreamer.protocol.quotes import QuoteSession, number
 from tvstreamer.protocol.subscription import Subscription
+from tvstreamer.protocol.watchdogs import OFF, Watch, Watchdogs
 from tvstreamer.symbols import plain_symbol, wire_symbol
 
 if TYPE_CHECKING:
@@ -71,6 +94,8 @@ if TYPE_CHECKING:
 _PURPOSES = {(True, False): "ticks", (False, True): "quotes", (True, True): "full"}
 _KINDS = {name: kinds for kinds, name in _PURPOSES.items()}
 _HISTORY = "history"
+_BACKFILL = "backfill"
+_STALLED = re.compile(r"stalled: ([a-z]+) for ([0-9.]+) s")
 _NOTICE_EVERY = 60.0
 _MOST_METHODS = 1000
 
@@ -83,10 +108,14 @@ class Settings:
     token: str = ANONYMOUS_TOKEN
     locale: tuple[str, str] = ("en", "US")
     quote_fields: tuple[str, ...] = QUOTE_FIELDS
+    on_gap: OnGap = "fill"
+    watchdogs: Watchdogs = OFF
 
     def __post_init__(self) -> None:
         if not (isinstance(self.n_init_bars, int) and 1 <= self.n_init_bars <= 1_000_000):
             raise InvalidPlan(f"n_init_bars {self.n_init_bars!r}: expected a whole number from 1 to 1000000")
+        if self.on_gap not in get_args(OnGap):
+            raise InvalidPlan(f"on_gap {self.on_gap!r}: expected one of {', '.join(get_args(OnGap))}")
 
     def __repr__(self) -> str:
         return f"Settings(n_init_bars={self.n_init_bars})"
@@ -133,15 +162,17 @@ class HistoryRequest:
 
 
 class _Chart:
-    """One chart session: the symbols it resolved, its series, and the history requests among them."""
+    """One chart session: the symbols it resolved, its series, and the history requests and backfills among them."""
 
-    __slots__ = ("history", "purpose", "series", "symbols")
+    __slots__ = ("backfills", "history", "purpose", "series", "symbols")
 
     def __init__(self, session: str) -> None:
         self.purpose = purpose(session)
         self.symbols: dict[str, str] = {}
         self.series: dict[str, Series] = {}
         self.history: dict[str, HistoryRequest] = {}
+        self.backfills: dict[str, list[Series]] = {}
+        """By the series that delivers it: whose gap its bars are to fill."""
 
 
 class ClientProtocol:
@@ -157,13 +188,29 @@ class ClientProtocol:
         self._quotes: dict[str, QuoteSession] = {}
         self._charts: dict[str, _Chart] = {}
         self._resumable: dict[tuple[str, str, str], list[Series]] = {}
+        self._unanswered: list[HistoryRequest] = []
+        """Asked for on a connection that was lost."""
+        self._lost_at: float | None = None
+        """When the connection was lost that `Reconnected` is to make good."""
+        self._lost_by = ""
+        self._lost_ticks: list[str] = []
+        self._given_up: dict[Series, float] = {}
+        """Series that hold back, and when they are let go without an answer."""
+        self._watch = Watch(self._settings.watchdogs)
+        self.ledger = Ledger()
+        """The books of every series."""
+        self.broken: ContinuityError | None = None
+        """The gap that ends the stream, under `on_gap="raise"`."""
         self._open = False
         self._connection = 0
+        self._connected_at = 0.0
         self._failed_symbols: set[str] = set()
         self._unknown: dict[str, tuple[int, float]] = {}
         self._next_close = math.inf
         self._server_s = 0.0
         self._server_seen_at: float | None = None
+        self._ahead = 0.0
+        """By how much the server's clock was ahead of ours on the last connection."""
         self._counts = dict.fromkeys(ClientStatistics.__struct_fields__, 0)
         self._messages = self._packets = 0
         self.failure: ServerError | None = None
@@ -198,36 +245,79 @@ class ClientProtocol:
         self._send(SetLocale(SetLocale.Params(*self._settings.locale)))
         for subscription in self._subscriptions:
             self._issue(subscription)
+        unanswered, self._unanswered = self._unanswered, []
+        for request in unanswered:
+            self._ask_history(request)
 
     def adopt_connection(self, now: float) -> None:
         """A connection of a tape begins whose commands come through `adopt`; nothing is sent."""
         self._connection += 1
+        self._connected_at = now
         self._open = True
         self._failed_symbols.clear()
         self._server_seen_at = None
         self.failure = None
         self._counts["connections"] += 1
+        self._watch.connected(now)
         self._events.append(Connected(now, self._connection))
+        if self._lost_at is not None:
+            for symbol in self._lost_ticks:
+                self._events.append(Gap(symbol, None, self._lost_at, now, self._lost_by, None, None))
+        self._lost_ticks = []
 
     def disconnected(self, now: float, cause: str, *, code: int = 1006, by_us: bool = False) -> None:
-        """The connection is over. What the user asked for stays asked for; a loss that was not ours is an event."""
+        """The connection is over. What the user asked for stays asked for; a loss is an event.
+
+        It is none where the user closed the connection: `by_us`, and with code 1000. With any other code it was the client that
+        gave the connection up: because it had stalled, or sent what cannot be read.
+        """
         if not self._open:
             return
         self._open = False
         self._outbox.clear()
+        stalled = _STALLED.fullmatch(cause) if code == STALL_CODE else None
+        if stalled is not None:
+            self._events.append(Stalled(now, self._connection, stalled[1], float(stalled[2])))
+        reason = "disconnected" if stalled is None else "stalled"
+        self._lost_ticks += [
+            state.symbol
+            for quotes in self._quotes.values()
+            if quotes.ticks
+            for state in quotes.states.values()
+            if state.symbol not in self._lost_ticks
+        ]
         for chart in self._charts.values():
-            for request in chart.history.values():
-                request.fail(self.failure or SeriesError(f"{request.symbol} {request.interval}: connection lost"))
+            self._unanswered += [request for request in chart.history.values() if not request.done and request.wanted]
             for series in chart.series.values():
-                series.restart()
+                series.restart(reason)
                 key = (series.symbol, series.interval, chart.purpose)
                 self._resumable.setdefault(key, []).append(series)
         self._charts.clear()
         self._quotes.clear()
+        self._given_up.clear()
         self._subscriptions = dict.fromkeys(self._subscriptions)
         self._next_close = math.inf
-        if not by_us:
+        self._watch.disconnected()
+        if not by_us or code != 1000:
             self._events.append(Disconnected(now, self._connection, code, cause))
+            if self._lost_at is None:
+                self._lost_at, self._lost_by = now, reason
+
+    @property
+    def restored(self) -> bool:
+        """Whether the connection is up and everything that was asked for is here again."""
+        return self._open and self._lost_at is None
+
+    def abandon(self) -> None:
+        """There will be no other connection: whoever waits for an answer is told so."""
+        for request in self._unanswered:
+            request.fail(self.failure or SeriesError(f"{request.symbol} {request.interval}: connection lost"))
+        self._unanswered = []
+
+    @property
+    def stalled(self) -> str | None:
+        """Why this connection should be given up for another, in the words for its close; None while it is well."""
+        return self._watch.verdict
 
     # --- what the user asks for -----------------------------------------------------------------------------------
 
@@ -260,13 +350,22 @@ class ClientProtocol:
         """Asks for the newest `bars` bars, on a series of its own whose events do not reach the stream."""
         if not (isinstance(bars, int) and 1 <= bars <= 1_000_000):
             raise InvalidPlan(f"history of {bars!r} bars: expected a whole number from 1 to 1000000")
-        session, series = self._create_series(symbol, interval, bars, _HISTORY)
         request = HistoryRequest(symbol, str(interval), interval.seconds, bars)
-        self._charts[session].history[series] = request
+        if self._open:
+            self._ask_history(request)
+        else:
+            self._unanswered.append(request)
         return request
+
+    def _ask_history(self, request: HistoryRequest) -> None:
+        request.rows.clear()
+        session, series = self._create_series(request.symbol, Interval.parse(request.interval), request.wanted, _HISTORY)
+        self._charts[session].history[series] = request
 
     def end_history(self, request: HistoryRequest) -> None:
         """Lets go of a request, answered or not."""
+        if request in self._unanswered:
+            self._unanswered.remove(request)
         for session, chart in list(self._charts.items()):
             if request in chart.history.values():
                 self._send(ChartDeleteSession(ChartDeleteSession.Params(session)))
@@ -276,7 +375,10 @@ class ClientProtocol:
             self._follow_quotes(subscription.symbol)
         if subscription.wants_bars:
             interval = Interval.parse(subscription.interval)
-            session, _ = self._create_series(subscription.symbol, interval, self._settings.n_init_bars, "")
+            resumed = self._resumable.get((subscription.symbol, str(interval), ""))
+            missed = resumed[0].bars_missed(self._connected_at + self._ahead) if resumed else 0
+            bars = max(self._settings.n_init_bars, min(missed, MOST_BARS_A_REQUEST))
+            session, _ = self._create_series(subscription.symbol, interval, bars, "")
             self._subscriptions[subscription] = session
 
     def _create_series(self, symbol: str, interval: Interval, bars: int, purpose: str) -> tuple[str, str]:
@@ -334,7 +436,13 @@ class ClientProtocol:
             case CreateSeries(p=p) if p.session in self._charts:
                 chart = self._charts[p.session]
                 symbol = chart.symbols.get(p.alias, p.alias)
-                if chart.purpose == _HISTORY:
+                if chart.purpose == _BACKFILL:
+                    # On a tape, where nobody answers our own request, the recorded one fills the same gap.
+                    pair = (symbol, _interval(p.resolution)[0])
+                    chart.backfills[p.series] = [
+                        series for series in self._given_up if (series.symbol, series.interval) == pair
+                    ]
+                elif chart.purpose == _HISTORY:
                     # On a tape nobody waits for the answer, but the rows still have to be told from a stream's.
                     chart.history.setdefault(p.series, HistoryRequest(symbol, *_interval(p.resolution), 0))
                 else:
@@ -361,7 +469,12 @@ class ClientProtocol:
     def _series(self, symbol: str, resolution: str, purpose: str) -> Series:
         interval, seconds = _interval(resolution)
         earlier = self._resumable.get((symbol, interval, purpose))
-        return earlier.pop(0) if earlier else Series(symbol, interval, seconds)
+        if not earlier:
+            return Series(symbol, interval, seconds, self.ledger.open(symbol, interval))
+        series = earlier.pop(0)
+        if series.held:
+            self._hold(series, self._connected_at)
+        return series
 
     # --- replies --------------------------------------------------------------------------------------------------
 
@@ -376,6 +489,7 @@ class ClientProtocol:
     def receive_packets(self, packets: Iterable[codec.AnyPacket], at: float) -> None:
         """Takes the decoded packets of one message; a heartbeat may be its text."""
         self._messages += 1
+        self._watch.bytes = at
         handlers = self._handlers
         for packet in packets:
             self._packets += 1
@@ -386,12 +500,17 @@ class ClientProtocol:
                     self.handle_deadline(at)
             elif isinstance(packet, Command):
                 self._on_unknown(Unknown(str(packet.__struct_config__.tag), ""), at)
+        if self._lost_at is not None and not self._given_up:
+            # The commands of a connection stand before its first reply, so by now everything was asked for.
+            self._events.append(Reconnected(at, self._connection, at - self._lost_at))
+            self._lost_at = None
 
     def _on_heartbeat(self, reply: Heartbeat, at: float) -> None:
         self._on_heartbeat_text(reply.text, at)
 
     def _on_heartbeat_text(self, text: str, at: float) -> None:
         self._counts["heartbeats"] += 1
+        self._watch.heartbeats = at
         self._outbox.append(framing.packet(text))
 
     def _on_hello(self, reply: Hello, at: float) -> None:
@@ -408,6 +527,7 @@ class ClientProtocol:
         if self._server_seen_at is None or seconds > self._server_s:
             self._server_s = seconds
             self._server_seen_at = at
+            self._ahead = seconds - at
             self._plan_closes()
 
     def _on_quote(self, reply: QuoteData, at: float) -> None:
@@ -417,6 +537,7 @@ class ClientProtocol:
             self._counts["unclaimed"] += 1
             return
         known = len(self._events)
+        self._watch.progress = at
         if not session.apply(p.update, at, self._events):
             self._counts["unclaimed"] += 1
         elif p.update.s != "ok":
@@ -443,6 +564,7 @@ class ClientProtocol:
         if chart is None:
             self._counts["unclaimed"] += 1
             return
+        self._watch.progress = at
         for name, data in p.objects.items():
             rows = data.s
             if rows is None:
@@ -451,17 +573,58 @@ class ClientProtocol:
             if series is not None:
                 close_time = None if data.lbs is None else data.lbs.bar_close_time
                 if len(rows) == 1:
-                    changed = series.update(rows[0].v, close_time, self._events)
+                    changed = series.update(rows[0], close_time, self._events)
                 elif rows:
-                    changed = series.apply([row.v for row in rows], close_time, self._events)
+                    changed = series.apply(rows, close_time, self._events)
                 else:
                     # The clearing update that follows `modify_series` (seen 2025-06-25).
                     series.clear()
                     changed = True
                 if changed:
-                    self._plan_closes()
+                    self._follow_up(series, at)
             elif name in chart.history:
                 chart.history[name].rows.extend(row.v for row in rows)
+            elif name in chart.backfills:
+                for series in chart.backfills[name]:
+                    series.hold([row.v for row in rows])
+
+    def _follow_up(self, series: Series, at: float) -> None:
+        """What a change of a series entails beyond its events."""
+        self._plan_closes()
+        if series.held and series not in self._given_up:
+            # The server went on as if it had sent a bar that never came: what this connection shows next cannot fill the gap.
+            self._hold(series, at)
+            bars = min(MOST_BARS_A_REQUEST, max(series.bars_missed(self._server_now(at)), 10))
+            self._create_series(series.symbol, Interval.parse(series.interval), bars, _BACKFILL)
+        elif series in self._given_up and not series.held:
+            self._let_go(series)
+
+    # --- gaps -----------------------------------------------------------------------------------------------------
+
+    def _hold(self, series: Series, at: float) -> None:
+        self._given_up[series] = at + RESTORE_TIMEOUT
+        self._plan_closes()
+
+    def _let_go(self, series: Series) -> None:
+        self._given_up.pop(series, None)
+        self._plan_closes()
+
+    def _settle(self, series: Series) -> None:
+        """Hands out what a series held back, and the gap."""
+        gap = series.release(self._settings.on_gap, self._events)
+        self._let_go(series)
+        if gap is not None and self._settings.on_gap == "raise" and self.broken is None:
+            span = f"from {gap.start:.0f} to {gap.end:.0f}"
+            self.broken = ContinuityError(f"{gap.symbol} {gap.interval}: bars {span} were missed ({gap.reason})", gap)
+        self._watch.found_gap = self._watch.found_gap or gap is not None
+
+    def _complete_restored(self, session: str, name: str, series: Series, details: dict[str, Any]) -> None:
+        """A delivery to a series that holds back is complete: enough, or are older bars needed?"""
+        more = 0 if "data_completed" in details else series.more_needed()
+        if more:
+            self._send(RequestMoreData(RequestMoreData.Params(session, name, more)))
+        else:
+            self._settle(series)
 
     def _on_completed(self, reply: SeriesCompleted, at: float) -> None:
         self._on_timed(reply, at)
@@ -472,9 +635,18 @@ class ClientProtocol:
             return
         if p.series in chart.history:
             self._complete_history(chart.history[p.series], p.details, at)
+        for waiting in chart.backfills.pop(p.series, ()):
+            if waiting in self._given_up:
+                self._settle(waiting)
         series = chart.series.get(p.series)
-        if series is not None and not series.completed:
+        if series is None:
+            return
+        first = not series.completed
+        if first:
             series.complete(p.update_mode, number(p.details.get("rt_update_period")) or 0.0)
+        if series in self._given_up:
+            self._complete_restored(p.session, p.series, series, p.details)
+        if first:
             self._events.append(HistoryComplete(series.symbol, series.interval, at, series.loaded, p.update_mode))
             self._plan_closes()
 
@@ -485,8 +657,7 @@ class ClientProtocol:
         over = (
             newest is not None
             and request.seconds is not None
-            and self._server_seen_at is not None
-            and newest + request.seconds <= self._server_s + (at - self._server_seen_at)
+            and newest + request.seconds <= (self._server_now(at) or 0.0)
         )
         bars = history_bars(request.symbol, request.interval, request.rows, over)
         end = details.get("data_completed")
@@ -500,9 +671,11 @@ class ClientProtocol:
         chart = self._charts.get(reply.p.session)
         if chart is None:
             self._counts["unclaimed"] += 1
-        elif chart.purpose != _HISTORY:
+        elif chart.purpose not in (_HISTORY, _BACKFILL):
             symbol = chart.symbols.get(reply.p.alias, reply.p.alias)
-            self._events.append(symbol_info(symbol, reply.p.info))
+            info = symbol_info(symbol, reply.p.info)
+            self._watch.follow(info)
+            self._events.append(info)
 
     def _on_symbol_error(self, reply: SymbolErrorReply, at: float) -> None:
         self._on_timed(reply, at)
@@ -514,10 +687,13 @@ class ClientProtocol:
         for request in chart.history.values():
             if request.symbol == symbol:
                 request.fail(SymbolError(f"{symbol}: {reply.reason}", reply))
-        if chart.purpose != _HISTORY:
+        if chart.purpose not in (_HISTORY, _BACKFILL):
             since = len(self._events)
             self._events.append(SymbolFailed(symbol, at, reply.reason))
             self._once_per_symbol(since)
+            for series in chart.series.values():
+                if series.symbol == symbol:
+                    self._lose(series, at)
 
     def _on_series_error(self, reply: SeriesErrorReply, at: float) -> None:
         self._on_timed(reply, at)
@@ -541,7 +717,18 @@ class ClientProtocol:
         failed = [series for key, series in chart.series.items() if name in (None, key)]
         for series in failed:
             self._events.append(SeriesFailed(series.symbol, series.interval, at, reason))
-        return bool(failed or requests)
+            self._lose(series, at)
+        unfilled = [series for key, each in chart.backfills.items() if name in (None, key) for series in each]
+        for series in unfilled:
+            if series in self._given_up:
+                self._settle(series)
+        return bool(failed or requests or unfilled)
+
+    def _lose(self, series: Series, at: float) -> None:
+        """A series that was to be restored will not be."""
+        if series in self._given_up:
+            series.give_up(self._server_now(at) or at, self._events)
+            self._let_go(series)
 
     def _on_protocol_error(self, reply: ProtocolErrorReply, at: float) -> None:
         reason = reply.p.reason
@@ -563,14 +750,26 @@ class ClientProtocol:
 
     def next_deadline(self) -> float | None:
         """When `handle_deadline` wants to be called, on the connection's clock; None while nothing is due."""
-        return None if self._next_close == math.inf else self._next_close
+        deadline = min(self._next_close, self._watch.next_look)
+        return None if deadline == math.inf else deadline
 
     def handle_deadline(self, now: float) -> None:
-        """Does what is due at `now`: bars whose end the server's clock has passed are closed, in order of time."""
+        """Does what is due at `now`.
+
+        Bars whose end the server's clock has passed are closed, in order of time; a series that waited too long for what it missed is
+        let go; a watchdog says so (`stalled`) when what it waits for has not come.
+        """
         due = [series for _, series in sorted(self._closes(), key=lambda pair: pair[0]) if self._local(series) <= now]
         for series in due:
             series.close_by_time(self._events)
+        for series in [series for series, moment in self._given_up.items() if moment <= now]:
+            self._settle(series)
+        self._watch.look(now, self._server_now(now))
         self._plan_closes()
+
+    def _server_now(self, at: float) -> float | None:
+        """The server's time at a moment of ours."""
+        return None if self._server_seen_at is None else self._server_s + (at - self._server_seen_at)
 
     def _closes(self) -> list[tuple[float, Series]]:
         return [
@@ -585,7 +784,8 @@ class ClientProtocol:
         return self._server_seen_at + (due - self._server_s)
 
     def _plan_closes(self) -> None:
-        self._next_close = min((moment for moment, _ in self._closes()), default=math.inf)
+        closes = min((moment for moment, _ in self._closes()), default=math.inf)
+        self._next_close = min(closes, min(self._given_up.values(), default=math.inf))
 
     # --- what has accumulated -------------------------------------------------------------------------------------
 

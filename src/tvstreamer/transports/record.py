@@ -36,7 +36,8 @@ class RecordingTransport:
         self._now = now
         self._reached = reached or now
         self._lock = threading.Lock()
-        self._ended = False
+        self._ended: float | None = None
+        """When the connection ended, as it is on the tape."""
         opened_at = writer.opened(connection, inner.info.url, inner.info.opened_at)
         self._info = dataclasses.replace(inner.info, opened_at=opened_at)
 
@@ -48,7 +49,7 @@ class RecordingTransport:
         return self._info
 
     def send(self, message: str) -> None:
-        if not self._ended:
+        if self._ended is None:
             self._guard(lambda: self._writer.sent(self._connection, message, self._now()))
         self._inner.send(message)
 
@@ -71,12 +72,12 @@ class RecordingTransport:
         return TransportClosed(closed.code, closed.reason, at=at, by_this_side=closed.by_this_side)
 
     def _end(self, code: int, reason: str, by: str, at: float) -> float:
-        """Writes the end of the connection, once, whoever sees it first."""
+        """Writes the end of the connection, once, whoever sees it first; the moment of it."""
         with self._lock:
-            if self._ended:
-                return at
-            self._ended = True
-        return self._guard(lambda: self._writer.closed(self._connection, code, reason, by, at)) or at
+            if self._ended is None:
+                self._ended = at
+                self._ended = self._guard(lambda: self._writer.closed(self._connection, code, reason, by, at)) or at
+            return self._ended
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         try:
