@@ -25,9 +25,12 @@ class Event(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
 
     @property
     def ts(self) -> datetime | None:
-        """`time` as an aware `datetime` in UTC; None for an event that has no time."""
+        """`time` as an aware `datetime` in UTC; None for an event that has none, or one beyond what a `datetime` holds."""
         time: float | None = getattr(self, "time", None)
-        return None if time is None else datetime.fromtimestamp(time, UTC)
+        try:
+            return None if time is None else datetime.fromtimestamp(time, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
 
 
 class Tick(Event, frozen=True, gc=False, tag="tick"):
@@ -223,4 +226,7 @@ _decode: Callable[[bytes | str], Event] = msgspec.json.Decoder(
 
 def event_from_json(line: bytes | str) -> Event:
     """The event that `to_json` wrote. Raises `msgspec.DecodeError` for anything else."""
-    return _decode(line)
+    try:
+        return _decode(line)
+    except (UnicodeError, RecursionError) as error:
+        raise msgspec.DecodeError(f"no event of ours: {error}") from error
