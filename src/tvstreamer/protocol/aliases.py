@@ -83,12 +83,14 @@ class Aliases:
         if heads is not None and tail.count('"t":"') <= 1:
             return [each + tail for each in heads]
         rewritten = self._rewrite_packet(payload)
-        # Only a beginning can be remembered: not where a turnaround behind it has another name now.
-        if all(_turnaround(text) == _turnaround(payload) for text in rewritten):
-            self._heads[head] = [text[: text.find('"s":')] for text in rewritten]
+        # Only a beginning can be remembered: not where a turnaround has another name now, or another series stands behind it.
+        if cut >= 0 and all(text.endswith(tail) for text in rewritten):
+            self._heads[head] = [text.removesuffix(tail) for text in rewritten]
         return rewritten
 
     def _rewrite_packet(self, payload: str) -> list[str]:
+        if codec.too_deep(payload):
+            return [payload]
         try:
             packet = _decode(payload)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -111,6 +113,8 @@ class Aliases:
                 return [[cs, s, mode, turn, *tail] for cs, s, turn in self._series.get((session, series), ())]
             case ("series_loading" | "series_error" | "series_timeframe"), [str(session), str(series), _, *tail]:
                 return [[cs, s, turn, *tail] for cs, s, turn in self._series.get((session, series), ())]
+            case ("series_completed" | "series_loading" | "series_error" | "series_deleted"), [str(session), str(series), *tail]:
+                return [[cs, s, *tail] for cs, s, _ in self._series.get((session, series), ())]
             case "protocol_error", _:
                 return [p]
             case _, [str(session), *tail]:
@@ -134,12 +138,6 @@ class Aliases:
         lives += [each[0] for key, targets in self._symbols.items() if key[0] == session for each in targets]
         lives += [each[0] for key, targets in self._quotes.items() if key[0] == session for each in targets]
         return list(dict.fromkeys(lives))
-
-
-def _turnaround(payload: str) -> str:
-    """What stands behind the last turnaround of an update, itself included up to its closing quote; "" without one."""
-    start = payload.rfind('"t":"')
-    return "" if start < 0 else payload[start : payload.find('"', start + len('"t":"'))]
 
 
 def _add(table: dict[Any, list[Any]], key: Any, value: Any) -> None:
