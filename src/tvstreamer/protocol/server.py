@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tvstreamer.constants import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
-from tvstreamer.errors import FramingError
+from tvstreamer.errors import FramingError, InvalidPlan
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.packets import (
     COMMANDS,
@@ -81,6 +81,8 @@ class ServerProtocol:
         heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
         strict: bool = False,
     ) -> None:
+        if not heartbeat_interval > 0:
+            raise InvalidPlan(f"heartbeat_interval {heartbeat_interval!r}: expected seconds above 0")
         self._hello = hello
         self._interval = heartbeat_interval
         self._patience = heartbeat_timeout
@@ -125,7 +127,8 @@ class ServerProtocol:
             if self._strict:
                 raise
             payloads = framing.split_leniently(message)
-            self.note(at, "tolerated", "", str(error))
+            # Without what stands there: it may be a token.
+            self.note(at, "tolerated", "", f"{error.problem} at character {error.offset}")
         for payload in payloads:
             self._receive_payload(payload, at)
 
@@ -160,8 +163,8 @@ class ServerProtocol:
         return None
 
     def reject(self, session: str, reason: str, info: str, at: float) -> None:
-        """Refuses a call; the socket and other sessions live on."""
-        self.note(at, "rejected", info.split(".", maxsplit=1)[0], reason)
+        """Refuses a call; the socket and other sessions live on. `info` is its method, or begins `method: METHOD.`"""
+        self.note(at, "rejected", info.removeprefix("method: ").split(".", maxsplit=1)[0], reason)
         self.reply([CriticalErrorReply(CriticalErrorReply.Params(session, reason, info))])
 
     def _keep(self, command: Command, at: float) -> bool:
