@@ -23,9 +23,16 @@ from coverage.exceptions import NoDataError
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("src/tvstreamer")
 CORE = (
-    "protocol/**/*.py", "tape/**/*.py", "routing.py", "intervals.py", "symbols.py", "trading_sessions.py", "events.py",
+    "faults/**/*.py",
+    "protocol/**/*.py",
+    "tape/**/*.py",
+    "routing.py",
+    "intervals.py",
+    "symbols.py",
+    "trading_sessions.py",
+    "events.py",
     "errors.py",
-)  # fmt: skip
+)
 
 
 def main() -> int:

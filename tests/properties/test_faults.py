@@ -1,0 +1,169 @@
+"""What holds for any plan and any traffic."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tvstreamer import faults
+from tvstreamer.faults import KINDS, Fault, FaultFilter, FaultPlan, parse_plan
+from tvstreamer.protocol.framing import join
+
+SECONDS = st.floats(0, 100) | st.integers(0, 100)
+LASTING = st.floats(0.001, 100)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "at": SECONDS,
+    "after": st.integers(0, 8),
+    "method": st.sampled_from(["", "du", "qsd", "heartbeat", "hello"]),
+    "symbol": st.sampled_from(["", "A:B", "C:D"]),
+    "probability": st.floats(0.01, 1),
+    "connection": st.none() | st.integers(1, 3),
+    "times": st.none() | st.integers(1, 4),
+    "direction": st.sampled_from(["downstream", "upstream"]),
+    "duration": st.none() | LASTING,
+    "code": st.sampled_from([1000, 1001, 1006, 4000]),
+    "reason": TEXT,
+    "info": TEXT,
+    "session": TEXT,
+    "text": TEXT.filter(bool),
+    "name": TEXT.filter(bool),
+    "timeout": SECONDS,
+    "latency": SECONDS,
+    "jitter": SECONDS,
+    "delay": SECONDS,
+    "wait": LASTING,
+    "offset": st.floats(-100, 100).filter(bool),
+    "bytes": st.integers(0, 1000),
+    "rate": st.floats(0.001, 1000),
+    "average_size": st.integers(1, 100),
+    "size_variation": st.integers(0, 100),
+    "copies": st.integers(1, 3),
+    "n": st.integers(2, 4),
+    "position": st.sampled_from(["first", "last"]),
+    "change": st.floats(-0.9, 5).filter(bool),
+    "by": st.integers(-5, 5).filter(bool),
+    "status": st.sampled_from([403, 429, 503]),
+    "retry_after": st.none() | SECONDS,
+}
+
+
+def of_kind(kind: type[Fault], **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Fault]:
+    values = VALUES | {"direction": st.sampled_from(kind.directions)} | fixed
+    required = kind.__struct_fields__[: len(kind.__struct_fields__) - len(kind.__struct_defaults__)]
+    return st.fixed_dictionaries(
+        {name: values[name] for name in required},
+        optional={name: values[name] for name in kind.options() if name not in required},
+    ).map(lambda given: kind(**given))
+
+
+def plans(*kinds: type[Fault], **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[FaultPlan]:
+    one = st.one_of([of_kind(kind, **fixed) for kind in kinds or KINDS.values()])
+    return st.builds(FaultPlan, st.lists(one, max_size=4), st.integers(0, 9))
+
+
+def bars(*rows: int) -> str:
+    listed = ",".join(f'{{"i":{row},"v":[{row * 60}.0,1.0,2.0,0.5,1.5,7.0]}}' for row in rows)
+    return f'{{"m":"du","p":["cs_1",{{"sds_1":{{"s":[{listed}],"t":"s1"}}}}]}}'
+
+
+messages = st.sampled_from(
+    [
+        join(["~h~1"]),
+        join(['{"m":"qsd","p":["qs_1",{"n":"A:B","s":"ok","v":{"lp":1}}]}']),
+        join(['{"m":"symbol_resolved","p":["cs_1","sym_1",{"description":"x"}],"t":7,"t_ms":7000}']),
+        join([bars(1, 2)]),
+        join([bars(2), bars(3)]),
+        join([bars(4)]),
+        "not framed",
+        "",
+    ]
+)
+steps = st.lists(st.tuples(st.sampled_from(["recv", "send"]), messages, st.floats(0, 20)), max_size=30)
+Steps = list[tuple[str, str, float]]
+Outcome = tuple[list[tuple[str, float]], list[str], tuple[int, str] | None, list[faults.Fired]]
+
+
+def run(work: FaultFilter, steps: Steps, *, ask: bool = True, end: bool = False) -> Outcome:
+    """Everything that comes out, asked for at each step and deadline, or only when it is all over."""
+    now, got, sent = 1000.0, [], []
+    for direction, text, pause in steps:
+        if ask:
+            got += work.deliveries(now)
+            while (moment := work.next_deadline()) is not None and moment <= now + pause:
+                work.handle_deadline(moment)
+                got += work.deliveries(moment)
+        now += pause
+        if direction == "recv":
+            work.received(text, now)
+        else:
+            sent += work.sent(text, now)
+    if end:
+        work.ended(1000, "", now)
+    got += work.deliveries(1e9)
+    return got, sent + work.messages_to_send(), work.closing, work.fired
+
+
+def at_work(plan: FaultPlan) -> FaultFilter:
+    return plan.filter(1, 1000.0, random.Random)
+
+
+@given(plans())
+@example(FaultPlan([faults.unknown_packet("\x00\x7f\"\\\n\u2028\U0010ffff")], 5))
+def test_a_plan_survives_the_way_through_toml_and_through_its_repr(plan: FaultPlan) -> None:
+    assert parse_plan(plan.to_toml()) == plan
+    assert eval(repr(plan), {"faults": faults, "FaultPlan": FaultPlan}) == plan
+
+
+@given(plans(), steps, st.booleans())
+def test_the_same_plan_seed_and_traffic_give_the_same_outcome_however_often_somebody_asks(
+    plan: FaultPlan, steps: Steps, end: bool
+) -> None:
+    outcome = run(at_work(plan), steps, end=end)
+    assert run(at_work(plan), steps, end=end) == outcome
+    assert run(at_work(plan), steps, end=end, ask=False) == outcome
+    moments = [moment for _, moment in outcome[0]]
+    assert moments == sorted(moments)
+
+
+@given(plans(at=st.just(10_000.0)).map(lambda plan: FaultPlan([fault for fault in plan if fault.at], plan.seed)), steps)
+def test_without_faults_nothing_changes(plan: FaultPlan, steps: Steps) -> None:
+    work = at_work(plan)
+    now, got = 1000.0, []
+    for direction, text, pause in steps:
+        now += pause
+        if direction == "recv":
+            work.received(text, now)
+            got += work.deliveries(now)
+            assert got.pop() == (text, now)
+        else:
+            assert work.sent(text, now) == [text]
+    work.ended(4000, "x", now)
+    assert (got, work.end, work.fired) == ([], (4000, "x", now), [])
+
+
+mixing = plans(
+    faults.drop, faults.duplicate, faults.reorder, method=st.just(""), symbol=st.just(""), direction=st.just("downstream")
+)
+
+
+@given(mixing, st.lists(st.floats(0, 3), max_size=30))
+def test_messages_are_neither_lost_nor_made_by_mixing_them_up(plan: FaultPlan, pauses: list[float]) -> None:
+    work = at_work(plan)
+    steps = [("recv", str(number), pause) for number, pause in enumerate(pauses)]
+    got, _, closing, fired = run(work, steps, end=True)
+    counts = Counter(text for text, _ in got)
+    assert set(counts) <= {text for _, text, _ in steps}
+    assert closing == (1000, "")
+    kinds = {fault.kind for fault in plan}
+    if kinds <= {"reorder"}:
+        assert counts == Counter(text for _, text, _ in steps)
+    if len(plan.faults) == 1 and kinds == {"duplicate"}:
+        copies = plan.faults[0].copies  # type: ignore[index]
+        assert sum(counts.values()) == len(steps) + copies * len(fired)
+    if kinds <= {"reorder", "drop"}:
+        assert sum(counts.values()) == len(steps) - sum(each.kind == "drop" for each in fired)
