@@ -40,6 +40,8 @@ a message.
 from __future__ import annotations
 
 _SHOWN = 120
+_TEMPORARY = (408, 425, 429)
+"""HTTP refusals that say: not now."""
 
 
 def shorten(value: object, limit: int = _SHOWN) -> str:
@@ -62,9 +64,9 @@ class TransportError(TvError):
 class ConnectFailed(TransportError):
     """No connection came about.
 
-    `status` is the HTTP status where the server answered the handshake at all, `retry_after` for how many seconds it then does
-    not want to hear of us. `permanent` says that it is no use to try again: a certificate that is not accepted, an address that is
-    none, a refusal like 403.
+    `status` is the HTTP status where the server answered the handshake at all, `retry_after` for how many seconds it then
+    does not want to hear of us. `permanent` says that it is no use to try again: a certificate that is not accepted, an
+    address that is none, a refusal like 403.
     """
 
     def __init__(
@@ -81,7 +83,8 @@ class ConnectFailed(TransportError):
         self.reason = reason
         self.status = status
         self.retry_after = retry_after
-        self.permanent = permanent
+        refused = status is not None and 300 <= status < 500 and status not in _TEMPORARY
+        self.permanent = permanent or refused
 
     def __str__(self) -> str:
         return f"cannot connect to {self.url}: {self.reason}"

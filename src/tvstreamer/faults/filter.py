@@ -88,6 +88,11 @@ class FaultFilter:
         """Whether no fault of the plan can ever fire on this connection, so that it might as well not be there."""
         return not self._stages
 
+    @property
+    def acts_upstream(self) -> bool:
+        """Whether there are faults of what the client sends."""
+        return bool(self._chains[UPSTREAM])
+
     # --- in -------------------------------------------------------------------------------------------------------
 
     def received(self, text: str, at: float) -> None:

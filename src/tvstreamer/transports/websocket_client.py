@@ -42,6 +42,7 @@ CLOSE_DEADLINE: Final = 1.0
 
 _MAX_BYTES: Final = MAX_MESSAGE * 4
 _CHUNK: Final = 65_536
+_DIGITS: Final = 10
 _PUBLIC_QUERY: Final = frozenset({"date", "type", "client"})
 
 
@@ -85,7 +86,14 @@ def connect(
         )
     except (OSError, websocket.WebSocketException, ValueError) as exc:
         status = getattr(exc, "status_code", None) or client.status
-        raise ConnectFailed(shown, _why_not(exc, status, url, origin, timeout), status=status) from exc
+        raise ConnectFailed(
+            shown,
+            _why_not(exc, status, url, origin, timeout),
+            status=status,
+            retry_after=_retry_after(exc),
+            # Another certificate or address takes another call.
+            permanent=isinstance(exc, ssl.SSLCertVerificationError | ValueError),
+        ) from exc
     return WebSocketTransport(client, clock, shown)
 
 
@@ -357,6 +365,13 @@ def _why_status(status: int, origin: str) -> str:
     if status in range(300, 400):
         return f"HTTP {status}, a redirect, which is not followed"
     return f"HTTP {status} instead of a WebSocket handshake"
+
+
+def _retry_after(exc: Exception) -> float | None:
+    """The seconds of a `Retry-After` in the answer. Its other form, a date, is not used where clients are told to slow down."""
+    headers = getattr(exc, "resp_headers", None) or {}
+    text = str(headers.get("retry-after", "")).strip()
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else None
 
 
 def _describe(exc: Exception) -> str:
