@@ -38,6 +38,8 @@ class Source:
     seed: int | None = None
     tape: Path | None = None
     more: Callable[[], bool] | None = None
+    on_gap: str | None = None
+    """What the client that recorded the tape did about gaps."""
     close: Callable[[], None] = field(default=lambda: None)
 
 
@@ -158,5 +160,7 @@ def _tape(path: Path, speed: float | str | None) -> Source:
         return VirtualClock(start) if factor is None else ScaledClock(factor, start=start)
 
     connector = ReplayConnector(path, clock_from)
-    seed = connector.header.seed
-    return Source("tape", str(path), connector.clock, False, connector, seed, path, connector.more, connector.close)
+    header = connector.header
+    return Source(
+        "tape", str(path), connector.clock, False, connector, header.seed, path, connector.more, header.on_gap, connector.close
+    )

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from tvstreamer import __version__
 from tvstreamer.auth import Credentials
@@ -36,8 +36,20 @@ from tvstreamer.reconnect import Backoff, ReconnectPolicy
 from tvstreamer.sources import Source, open_source
 from tvstreamer.symbols import parse_symbol
 
+if TYPE_CHECKING:
+    from tvstreamer.faults import FaultPlan
+
 logger = logging.getLogger(__name__)
 _JOIN = 5.0
+
+
+def load_faults(faults: FaultPlan | str | os.PathLike[str] | None) -> FaultPlan | None:
+    """A plan as it is, or the one in a file; None for none. Raises `InvalidPlan`."""
+    if not isinstance(faults, str | os.PathLike):
+        return faults
+    from tvstreamer.faults import load_plan
+
+    return load_plan(Path(faults))
 
 
 class HistoryResult(Sequence[Bar]):
@@ -79,6 +91,8 @@ class TvWSClient:
     `ContinuityError` (`"raise"`). `watchdogs` says after how long a silence counts as a stall (`Watchdogs`, or None for never). Tapes
     are not watched and end with their last connection.
 
+    `faults` is a `FaultPlan`, or the path of one in TOML: what comes from the source, whichever it is, suffers them.
+
     `connect`, `subscribe`, `unsubscribe`, `get_history`, `statistics` and `close` may be called from any thread; one thread
     at a time reads the stream.
     """
@@ -105,6 +119,7 @@ class TvWSClient:
         reconnect: bool | ReconnectPolicy = True,
         on_gap: OnGap | None = None,
         watchdogs: Watchdogs | None = DEFAULT_WATCHDOGS,
+        faults: FaultPlan | str | os.PathLike[str] | None = None,
         quote_fields: Sequence[str] = QUOTE_FIELDS,
         backlog: int = 100_000,
         begin: float = 0.0,
@@ -122,6 +137,7 @@ class TvWSClient:
             on_gap=on_gap or "fill",
             watchdogs=watchdogs or OFF,
         )
+        self._faults = load_faults(faults)
         self._policy = ReconnectPolicy() if reconnect is True else reconnect or None
         self._on_gap = on_gap
         if backlog < 1:
@@ -197,7 +213,8 @@ class TvWSClient:
         settings = self._settings
         if source.tape is not None:
             # Whoever recorded it had a watch on the connection, and what came of that is on the tape.
-            settings = replace(settings, watchdogs=OFF)
+            on_gap = self._on_gap or cast(OnGap, source.on_gap)
+            settings = replace(settings, watchdogs=OFF, on_gap=on_gap)
         protocol = ClientProtocol(rng=rng, settings=settings)
         if self._record is not None:
             self._writer = self._make_writer(self._record, source, seed)
@@ -205,12 +222,17 @@ class TvWSClient:
             return self._make_tape_pump(source, protocol)
         for subscription in self._wanted:
             protocol.subscribe(subscription)
+        connector = source.connector
+        if self._faults:
+            from tvstreamer.transports.faulty import faulty
+
+            connector = faulty(connector, self._faults, clock=source.clock)
         if self._writer is None:
-            return Pump(protocol, source.connector, source.clock, source.more, backoff=self._backoff(rng))
+            return Pump(protocol, connector, source.clock, source.more, backoff=self._backoff(rng))
         from tvstreamer.transports.record import recording
 
         # A recording ends where everything up to then has been handled, or a replay would close bars that this run did not.
-        connector = recording(source.connector, self._writer, now=source.clock.now, reached=lambda: pump.reached)
+        connector = recording(connector, self._writer, now=source.clock.now, reached=lambda: pump.reached)
         pump = Pump(protocol, connector, source.clock, source.more, backoff=self._backoff(rng))
         return pump
 
@@ -226,12 +248,20 @@ class TvWSClient:
         return TapePump(
             protocol,
             reader.header,
-            reader.packets() if self._writer is None else iter(reader),
+            self._records(reader),
             source.clock,
             begin_ns=round(begin * 1e9),
             end_ns=None if end is None else round(end * 1e9),
             copy=None if self._writer is None else self._writer.copy,
         )
+
+    def _records(self, reader: Any) -> Any:
+        """The records to play: undecoded where they are copied or disturbed."""
+        if self._faults:
+            from tvstreamer.tape.disturbed import disturbed
+
+            return disturbed(reader, reader.header, self._faults)
+        return reader.packets() if self._writer is None else iter(reader)
 
     def _make_writer(self, path: Path, source: Source, seed: int | None) -> Any:
         from tvstreamer.tape.format import Header
@@ -249,6 +279,7 @@ class TvWSClient:
             url=source.url,
             subscriptions=[subscription.describe() for subscription in self._wanted],
             seed=seed,
+            on_gap=self._settings.on_gap,
         )
         return TapeWriter(path, header, redactor=redactor, overwrite=self._overwrite)
 

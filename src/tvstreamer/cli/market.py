@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tvstreamer.cli.outages import policy, tell, watchdogs
 from tvstreamer.cli.output import printer
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
 from tvstreamer.errors import InvalidPlan, SymbolError, TransportTimeout
 from tvstreamer.events import Event, Quote, SymbolFailed
+from tvstreamer.protocol.charts import OnGap
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.wsclient import TvWSClient
 
@@ -68,9 +70,22 @@ def stream(
     max_events: int | None,
     duration: float | None,
     speed: str | None,
+    on_gap: OnGap,
+    stall_timeout: str | None,
+    reconnect: str | None,
+    faults: str | None,
 ) -> int:
     wanted = subscriptions(symbol, interval, quotes=quotes)
-    client = TvWSClient(wanted, source=source, n_init_bars=bars, speed=speed)
+    client = TvWSClient(
+        wanted,
+        source=source,
+        n_init_bars=bars,
+        speed=speed,
+        on_gap=on_gap,
+        watchdogs=watchdogs(stall_timeout),
+        reconnect=policy(reconnect),
+        faults=faults,
+    )
     if not wanted and not client.covers(Subscription("ANY:THING")):
         raise InvalidPlan("--symbol is missing: expected at least one EXCHANGE:TICKER")
     show = printer(format, events)
@@ -78,6 +93,7 @@ def stream(
         for batch in turns(client, stopping, max_events=max_events, duration=duration):
             for event in batch:
                 show(event)
+                tell(event)
     return INTERRUPTED if stopping else 0
 
 

@@ -16,7 +16,7 @@ _CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
     ((errors.TapeMismatch, errors.TapeExhausted), 1),
     ((errors.TapeFormatError, errors.TapeVersionError), 3),
     ((errors.TapeWriteError,), 6),
-    ((errors.TransportTimeout,), 5),
+    ((errors.TransportTimeout, errors.ContinuityError), 5),
     ((errors.ConnectFailed, errors.AuthError, errors.ServerStartError), 4),
     ((errors.MissingDependencyError,), 2),
     ((ValueError,), 2),

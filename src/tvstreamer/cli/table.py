@@ -123,16 +123,34 @@ _SPEED = Option("speed", "1 is real time, 10 ten times that, max as fast as poss
 _OUTPUT = Option("output", "the tape to write", short="o", required=True, metavar="FILE")
 _OVERWRITE = Option("overwrite", "replace an existing file", "flag", default=False)
 
+_ON_GAP = Option(
+    "on-gap", "bars that were missed: fill them in, yield (only tell), or raise (stop)", default="fill",
+    choices=("fill", "yield", "raise"),
+)  # fmt: skip
+_STALL = Option(
+    "stall-timeout", "how long an open market may bring no data before the connection is replaced; off for ever",
+    metavar="180s|off",
+)  # fmt: skip
+_RECONNECT = Option(
+    "reconnect", "how long to try to come back after a lost connection; 1h without this option", metavar="10m|off|forever"
+)
+_OUTAGES = (_ON_GAP, _STALL, _RECONNECT)
+_FAULTS = Option("faults", "disturb it by the fault plan in this TOML file", metavar="PLAN")
+
 COMMANDS = (
     Command(
         "stream", "Print the events of a source as they come.", "tvstreamer.cli.market:stream",
-        options=(_SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _FORMAT, _EVENTS, _MAX_EVENTS, _DURATION, _SPEED),
+        options=(
+            _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _FORMAT, _EVENTS, _MAX_EVENTS, _DURATION, _SPEED,
+            *_OUTAGES, _FAULTS,
+        ),
     ),
     Command(
         "record", "Record a source to a tape.", "tvstreamer.cli.tapes:record",
         options=(
             _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _OUTPUT, _OVERWRITE, _MAX_EVENTS, _DURATION,
             Option("events", "write the events here as JSON lines; - is standard output", metavar="FILE"),
+            *_OUTAGES, _FAULTS,
         ),
     ),
     Command(
@@ -144,6 +162,7 @@ COMMANDS = (
             Option("to", "seconds from the tape's start at which to stop", "number", zero=True),
             _FORMAT, _EVENTS,
             Option("digest", "print the SHA-256 of the events' JSON lines in place of them", "flag", default=False),
+            _FAULTS,
         ),
     ),
     Command(
@@ -189,7 +208,7 @@ COMMANDS = (
 BY_NAME = {command.name: command for command in COMMANDS}
 DESCRIPTION = "Record, replay and fake TradingView's WebSocket feed."
 EPILOG = (
-    "Exit codes: 0 done, 1 a check failed, 2 usage, 3 input unreadable, 4 no connection or refused, 5 timeout,"
+    "Exit codes: 0 done, 1 a check failed, 2 usage, 3 input unreadable, 4 no connection or refused, 5 timeout, stall or gap,"
     " 6 output not writable, 130 interrupted."
 )
 

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from tvstreamer import __version__
 from tvstreamer.cli.market import subscriptions, turns
+from tvstreamer.cli.outages import describe, policy, tell, watchdogs
 from tvstreamer.cli.output import printer, say
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
 from tvstreamer.errors import InvalidPlan, TapeFormatError, TapeWriteError, TvError
 from tvstreamer.events import Event
+from tvstreamer.protocol.charts import OnGap
 from tvstreamer.wsclient import TvWSClient
 
 
@@ -30,19 +32,33 @@ def record(
     max_events: int | None,
     duration: float | None,
     events: str | None,
+    on_gap: OnGap,
+    stall_timeout: str | None,
+    reconnect: str | None,
+    faults: str | None,
 ) -> int:
     wanted = subscriptions(symbol, interval, quotes=quotes)
     if not wanted:
         raise InvalidPlan("--symbol is missing: expected at least one EXCHANGE:TICKER")
     # In this thread alone: what was recorded and what was written as events then always agree, whenever it is stopped.
     client = TvWSClient(
-        wanted, source=source, n_init_bars=bars, record=output, overwrite=overwrite, threaded=False
+        wanted,
+        source=source,
+        n_init_bars=bars,
+        record=output,
+        overwrite=overwrite,
+        threaded=False,
+        on_gap=on_gap,
+        watchdogs=watchdogs(stall_timeout),
+        reconnect=policy(reconnect),
+        faults=faults,
     )
     counter = _Counter(client)
     with _event_file(events) as write, Stopping() as stopping, client:
         for batch in turns(client, stopping, max_events=max_events, duration=duration, idle=counter.show):
             for event in batch:
                 write(event)
+                counter.tell(event)
             counter.events += len(batch)
         client.close()
         counter.finish(output)
@@ -67,6 +83,12 @@ class _Counter:
             f"{messages} messages, {size} bytes, {self.events} events, {counts.heartbeats} heartbeats,"
             f" {reconnects} reconnects"
         )
+
+    def tell(self, event: Event) -> None:
+        """An outage has a line of its own, and the counters go on below it."""
+        if self._live and describe(event) is not None:
+            print("\r\x1b[K", end="", file=sys.stderr)
+        tell(event)
 
     def show(self) -> None:
         line = self._line()
@@ -96,13 +118,13 @@ def _event_file(name: str | None) -> Iterator[Callable[[Event], None]]:
 
 
 def replay(
-    tape: str, speed: str, to: float | None, format: str, events: str, digest: bool, **options: float
+    tape: str, speed: str, to: float | None, format: str, events: str, digest: bool, faults: str | None, **options: float
 ) -> int:
     if not Path(tape).is_file():
         raise TapeFormatError("no such file", path=tape)
     sha = hashlib.sha256()
     show = printer(format, events)
-    client = TvWSClient(source=Path(tape), speed=speed, begin=options["from"], end=to)
+    client = TvWSClient(source=Path(tape), speed=speed, begin=options["from"], end=to, faults=faults)
     with Stopping() as stopping, client:
         for batch in turns(client, stopping):
             for event in batch:

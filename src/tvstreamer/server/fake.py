@@ -70,7 +70,7 @@ class FakeServer:
     `speed=1` is real time, `speed=10` ten times that, `speed="max"` a virtual clock that starts at a moment fixed by the
     seed and runs as fast as each client reads. `unknown` are patterns of symbols that do not exist; `tokens` are accepted
     besides the anonymous ones; `heartbeat_timeout=None` never drops a client that does not echo; `strict` rejects what the
-    real server is known to reject. With `tape` the recorded traffic is served in place of a market.
+    real server is known to reject; `most_bars` are given in one answer. With `tape` the recorded traffic is served in place of a market.
     """
 
     def __init__(

@@ -23,7 +23,10 @@ KINDS: tuple[str, ...] = get_args(Kind)
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """The first line. `start` is the moment of offset 0; `times` tells whether offsets were measured or estimated."""
+    """The first line. `start` is the moment of offset 0; `times` tells whether offsets were measured or estimated.
+
+    `on_gap` is what the client that recorded did about gaps: a replay has to do the same to give the same events.
+    """
 
     tape: int = VERSION
     start: float
@@ -33,6 +36,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     scrubbed: list[str] = []
     seed: int | None = None
     times: str = "measured"
+    on_gap: str = "fill"
 
 
 class _Happening(msgspec.Struct, gc=False):
