@@ -265,7 +265,7 @@ class Pump:
     def _finish(self, end: Exception) -> None:
         self._end = end
         with self.lock:
-            self.protocol.abandon()
+            self.protocol.abandon(end if isinstance(end, TvError) else None)
 
     def close(self) -> None:
         """Ends the connection, from any thread; a turn that waits comes back."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from tvstreamer import __version__
 from tvstreamer.auth import Credentials
-from tvstreamer.clock import Clock
+from tvstreamer.clock import Clock, VirtualClock
 from tvstreamer.constants import QUOTE_FIELDS
 from tvstreamer.continuity import Ledger
 from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout
@@ -166,7 +166,6 @@ class TvWSClient:
         self._queue: deque[list[Event] | BaseException | None] = deque()
         self._arrived = threading.Event()
         self._seat = contextlib.ExitStack()
-        self._consumer: int | None = None
         self._produced = self._consumed = 0
         self._held: list[Event] = []
         self._reader: Any = None
@@ -204,7 +203,8 @@ class TvWSClient:
                 self._arrived = source.clock.event()
                 seat = source.clock.participant(name)
                 self._thread = threading.Thread(target=self._read, args=(pump, seat), name=name, daemon=True)
-                self._thread.start()
+                if not isinstance(source.clock, VirtualClock):
+                    self._thread.start()
             logger.debug("= connected to %s", source.url)
 
     def _make_pump(self, source: Source) -> Turning:
@@ -289,7 +289,7 @@ class TvWSClient:
         pump = self._pump
         if pump is not None:
             pump.close()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is not None and self._thread.ident and self._thread is not threading.current_thread():
             assert self._source is not None
             with self._source.clock.blocking():
                 self._thread.join(_JOIN)
@@ -367,10 +367,7 @@ class TvWSClient:
     def _poll_queue(self, timeout: float) -> list[Event] | None:
         assert self._source is not None
         clock = self._source.clock
-        if self._consumer is None:
-            # On a virtual clock, time stands still until the consumer has dealt with what it got.
-            self._consumer = threading.get_ident()
-            self._seat.enter_context(clock.participant("consumer"))
+        self._begin_reading(clock)
         self._arrived.clear()
         if not self._queue and not clock.wait(self._arrived, timeout):
             return []
@@ -386,6 +383,15 @@ class TvWSClient:
         if batch is None:
             return None
         raise batch
+
+    def _begin_reading(self, clock: Clock) -> None:
+        """On a virtual clock the reader starts with its consumer, and time stands still until that one has dealt with what it
+        got: else it would depend on chance how far the reader is when the consumer asks for something."""
+        assert self._thread is not None
+        if self._thread.ident is None:
+            consumer = clock.participant("consumer")
+            self._thread.start()
+            self._seat.enter_context(consumer)
 
     def _hand_over(self, item: list[Event] | BaseException | None) -> None:
         self._queue.append(item)
@@ -505,6 +511,7 @@ class TvWSClient:
             if left <= 0:
                 raise TransportTimeout(f"no answer to {request!r} within {timeout:g} s")
             if self._thread is not None:
+                self._begin_reading(clock)
                 clock.wait(done, left)
                 if not request.done and (done.is_set() or not self._thread.is_alive()):
                     self._raise_end()

@@ -6,7 +6,6 @@ import csv
 import io
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import BinaryIO
 
 import msgspec
@@ -70,8 +69,8 @@ def _cell(value: object) -> object:
 def _table(event: Event) -> bytes:
     """Columns of a fixed width: time, kind, symbol, and whatever else the event has."""
     values = {name: getattr(event, name) for name in event.__struct_fields__}
-    time = values.pop("time", None)
-    moment = "" if time is None else datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
+    values.pop("time", None)
+    moment = "" if event.ts is None else event.ts.isoformat(timespec="milliseconds")
     symbol = f"{values.pop('symbol', '')} {values.pop('interval', '')}".strip()
     rest = "  ".join(f"{name}={_short(value)}" for name, value in values.items() if value not in (None, {}, []))
     return f"{moment:<29}  {type(event).__struct_config__.tag:<16}  {symbol:<24}  {rest}".rstrip().encode()

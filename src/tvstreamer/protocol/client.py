@@ -308,10 +308,11 @@ class ClientProtocol:
         """Whether the connection is up and everything that was asked for is here again."""
         return self._open and self._lost_at is None
 
-    def abandon(self) -> None:
-        """There will be no other connection: whoever waits for an answer is told so."""
+    def abandon(self, cause: TvError | None = None) -> None:
+        """There will be no other connection: whoever waits for an answer is told so, and why."""
         for request in self._unanswered:
-            request.fail(self.failure or SeriesError(f"{request.symbol} {request.interval}: connection lost"))
+            lost = SeriesError(f"{request.symbol} {request.interval}: connection lost")
+            request.fail(cause or self.failure or lost)
         self._unanswered = []
 
     @property

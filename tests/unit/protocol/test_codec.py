@@ -40,6 +40,11 @@ def wrapped(levels: int) -> str:
     return '[{"a":' * (levels // 2) + nested(levels % 2) * (levels % 2) + "1" * (1 - levels % 2) + "}]" * (levels // 2)
 
 
+def bushy(levels: int) -> str:
+    """The same depth, with as many brackets again that are not nested."""
+    return "[" + "{}," * MAX_NESTING + nested(levels - 1) + "]"
+
+
 def further_inside(calls: int, reply: SymbolErrorReply) -> str:
     """Its reason, as somebody sees it who was called by others."""
     return further_inside(calls - 1, reply) if calls else reply.reason
@@ -141,7 +146,7 @@ def test_a_whole_number_of_any_length_is_no_exception(digits: int) -> None:
 # --- nesting ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("inner", [nested, wrapped])
+@pytest.mark.parametrize("inner", [nested, wrapped, bushy])
 @pytest.mark.parametrize(
     ("before", "after", "outside"),
     [
