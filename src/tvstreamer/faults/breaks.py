@@ -64,8 +64,11 @@ class Withholding(OnceStage[kinds.Lasts]):
 
     def release(self, now: float) -> list[Item]:
         self.lasting, self._until = False, None
+        return [item._replace(at=now) for item in self.give_up()]
+
+    def give_up(self) -> list[Item]:
         held, self._held = self._held, []
-        return [item._replace(at=now) for item in held]
+        return held
 
 
 class ChattyStall(Withholding):

@@ -141,6 +141,16 @@ class FaultFilter:
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
+    def give_up(self) -> tuple[list[str], list[str]]:
+        """Takes all that is withheld, for the client and for the server: this plan is at an end."""
+        held = {
+            direction: [
+                *(item.text for _, stage in reversed(chain) for item in stage.give_up() if isinstance(item, Message))
+            ]
+            for direction, chain in self._chains.items()
+        }
+        return held[DOWNSTREAM], held[UPSTREAM]
+
     @property
     def closing(self) -> tuple[int, str] | None:
         """Code and reason of the end, once the client has seen all that comes before it; 1006 is an end without a goodbye."""

@@ -42,6 +42,11 @@ class Queue(Stage[F]):
     def release(self, now: float) -> list[Item]:
         return [self._queue.popleft()]
 
+    def give_up(self) -> list[Item]:
+        held = list(self._queue)
+        self._queue.clear()
+        return held
+
 
 class Latency(Queue[kinds.latency]):
     def message(self, message: Message) -> list[Item]:
@@ -101,8 +106,14 @@ class Holding(Stage[F]):
         return []
 
     def let_go(self, at: float) -> list[Message]:
+        return [message._replace(at=at) for message in self.take()]
+
+    def take(self) -> list[Message]:
         held, self.held, self._until = self.held, [], None
-        return [message._replace(at=at) for message in held]
+        return held
+
+    def give_up(self) -> list[Item]:
+        return [*self.take()]
 
     def end(self, end: End) -> list[Item]:
         return [*self.let_go(end.at), end]

@@ -89,6 +89,10 @@ class Stage(Generic[F]):
         """What goes on, or what the stage makes, at that moment; goes `toward`."""
         return []
 
+    def give_up(self) -> list[Item]:
+        """What is withheld, in order: the stage is done, and there is no reason any more to withhold it."""
+        return []
+
 
 class OnceStage(Stage[F]):
     """A fault of the connection: `begin` when the trigger fires behind a message."""

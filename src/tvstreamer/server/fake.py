@@ -6,19 +6,23 @@ in-memory connections and makes the server a source of its own for `TvWSClient(s
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
 from tvstreamer.constants import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
-from tvstreamer.errors import InvalidPlan, shorten
+from tvstreamer.errors import ConnectFailed, InvalidPlan, shorten
+from tvstreamer.faults import FaultPlan, Fired
+from tvstreamer.faults.kinds import Carrier
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.server import JournalEntry
 from tvstreamer.server.connection import REPLY_DELAY, Manners, MarketConnection
+from tvstreamer.server.faulty import FaultyPeer
 from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
 from tvstreamer.server.taped import TapeConnection
 from tvstreamer.symbols import parse_symbol
@@ -31,7 +35,9 @@ if TYPE_CHECKING:
     from tvstreamer.server.listener import Listener
 
 Connection = MarketConnection | TapeConnection
+Peer = FaultyPeer[Connection]
 _LAST_PORT = 65_535
+_IN_MEMORY: Final[tuple[Carrier, ...]] = ("message", "handshake")
 
 
 class HandMarket:
@@ -70,7 +76,8 @@ class FakeServer:
     `speed=1` is real time, `speed=10` ten times that, `speed="max"` a virtual clock that starts at a moment fixed by the
     seed and runs as fast as each client reads. `unknown` are patterns of symbols that do not exist; `tokens` are accepted
     besides the anonymous ones; `heartbeat_timeout=None` never drops a client that does not echo; `strict` rejects what the
-    real server is known to reject; `most_bars` are given in one answer. With `tape` the recorded traffic is served in place of a market.
+    real server is known to reject; `most_bars` are given in one answer at the most. With `tape` the recorded traffic is served in place of a market. `faults` are those of all
+    its connections, numbered from 1 in the order in which they are asked for, in memory and over the port alike.
     """
 
     def __init__(
@@ -85,6 +92,7 @@ class FakeServer:
         heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
         reply_delay: float | None = None,
         strict: bool = False,
+        faults: FaultPlan | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         clock: Clock | None = None,
@@ -106,8 +114,10 @@ class FakeServer:
         )
         self._address = (host, port)
         self._lock = threading.RLock()
-        self._served: list[tuple[ServedTransport, Connection]] = []
-        self._listened: list[Connection] = []
+        self._peers: list[tuple[Peer, ServedTransport | None]] = []
+        """All connections that there were, those in memory with their client's end."""
+        self._plan = faults or FaultPlan()
+        self._refused: list[Fired] = []
         self._listener: Listener | None = None
         self._closed = False
         self._count = 0
@@ -122,21 +132,35 @@ class FakeServer:
             return VirtualClock(self._tape.start if self._tape else market_start(self.seed))
         return SystemClock() if self._factor == 1 else ScaledClock(self._factor)
 
-    def _new_connection(self, manners: Manners) -> Connection:
+    def _new_connection(self, manners: Manners, clock: Clock) -> Peer:
+        """The next connection, behind its faults. Raises `ConnectFailed` where the plan refuses it."""
         with self._lock:
             self._count += 1
-            if self._tape is not None:
-                return TapeConnection(self._tape.playback, manners, self._count)
-            return MarketConnection(self._market, manners, self._count)
+            number, plan = self._count, self._plan
+        refusal = plan.refusal(number, random.Random)
+        if refusal is not None:
+            self._refused.append(Fired(clock.now(), refusal.kind, str(refusal.status), number))
+            problem = f"HTTP {refusal.status}, as the fault plan wants it"
+            raise ConnectFailed("fake:", problem, status=refusal.status, retry_after=refusal.retry_after)
+        connection: Connection
+        if self._tape is not None:
+            connection = TapeConnection(self._tape.playback, manners, number)
+        else:
+            connection = MarketConnection(self._market, manners, number)
+        return FaultyPeer(connection, clock, plan, number)
 
     # --- connections ----------------------------------------------------------------------------------------------
 
     def connect(self) -> ServedTransport:
-        """A connection in memory, without a socket: this is a `Connector`."""
-        connection = self._new_connection(self._manners)
-        transport = ServedTransport(connection, self.clock, url="fake:")
+        """A connection in memory, without a socket: this is a `Connector`.
+
+        Raises `ConnectFailed` where a fault refuses it, and `UnsupportedFault` where the plan has faults of bytes.
+        """
+        self._plan.require(_IN_MEMORY, "a connection in memory")
+        peer = self._new_connection(self._manners, self.clock)
+        transport = ServedTransport(peer, self.clock, url="fake:")
         with self._lock:
-            self._served.append((transport, connection))
+            self._peers.append((peer, transport))
         return transport
 
     def start(self) -> None:
@@ -154,16 +178,16 @@ class FakeServer:
                 listener.start()
                 self._listener = listener
 
-    def _new_listened(self) -> tuple[Connection, Clock]:
+    def _new_listened(self) -> tuple[Peer, Clock]:
         manners, clock = self._manners, self.clock
         if isinstance(clock, VirtualClock):
             # A virtual clock belongs to one connection: each client is served as fast as it reads. No echo can keep up
             # with its heartbeats, so none is waited for.
             manners, clock = replace(manners, heartbeat_timeout=None), self._new_clock()
-        connection = self._new_connection(manners)
+        peer = self._new_connection(manners, clock)
         with self._lock:
-            self._listened.append(connection)
-        return connection, clock
+            self._peers.append((peer, None))
+        return peer, clock
 
     @property
     def url(self) -> str:
@@ -183,7 +207,7 @@ class FakeServer:
     def journal(self) -> list[JournalEntry]:
         """What clients asked for and what was refused or tolerated, connection by connection; the newest 10,000 of each."""
         with self._lock:
-            connections = [connection for _, connection in self._served] + self._listened
+            connections = [peer.inner for peer, _ in self._peers]
         return [
             entry for connection in connections if connection.protocol for entry in list(connection.protocol.journal)
         ]
@@ -197,13 +221,43 @@ class FakeServer:
             self.clock.advance(0.001)
         at = self.clock.now()
         change(at)
+        for peer, call in self._callers():
+            call(_told, peer.inner, at, each)
+
+    def _callers(self) -> list[tuple[Peer, Callable[..., object]]]:
+        """Each open connection, with what runs a function while nothing else happens there."""
         with self._lock:
-            served, listened, listener = list(self._served), list(self._listened), self._listener
-        for transport, connection in served:
-            transport.call(_told, connection, at, each)
-        if listener is not None:
-            for connection in listened:
-                listener.call(_told, connection, at, each)
+            peers, listener = list(self._peers), self._listener
+        callers: list[tuple[Peer, Callable[..., object]]] = []
+        for peer, transport in peers:
+            carrier = listener if transport is None else transport
+            if peer.open and carrier is not None:
+                callers.append((peer, carrier.call))
+        return callers
+
+    # --- faults ---------------------------------------------------------------------------------------------------
+
+    def set_faults(self, plan: FaultPlan | None) -> None:
+        """Another plan, or none, for all connections made from now on, and for those that are open.
+
+        For an open one, `at` and `after` count from now, and what the old plan withheld comes at once; a connection that a
+        fault has ended stays ended. Raises `UnsupportedFault`, and changes nothing, where a connection is open in memory and
+        the plan has faults of bytes.
+        """
+        plan = plan or FaultPlan()
+        with self._lock:
+            if any(peer.open and transport is not None for peer, transport in self._peers):
+                plan.require(_IN_MEMORY, "a connection in memory")
+            self._plan = plan
+        for peer, call in self._callers():
+            call(peer.set_plan, plan)
+
+    @property
+    def fired(self) -> list[Fired]:
+        """The faults that fired so far, refused handshakes included, in order of time; of each connection the newest 10,000."""
+        with self._lock:
+            fired = [*self._refused, *(each for peer, _ in self._peers for each in peer.fired)]
+        return sorted(fired, key=lambda each: each.at)
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -212,10 +266,10 @@ class FakeServer:
         with self._lock:
             self._closed = True
             listener, self._listener = self._listener, None
-            served, self._served = self._served, []
+            transports = [transport for _, transport in self._peers if transport is not None]
         if listener is not None:
             listener.stop()
-        for transport, _ in served:
+        for transport in transports:
             transport.close(1001, "server closed")
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ take their time.
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import struct
 import threading
@@ -18,7 +19,7 @@ from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -36,7 +37,10 @@ from websockets.typing import Origin
 
 from tvstreamer.clock import Clock, VirtualClock
 from tvstreamer.constants import MAX_MESSAGE, SOCKET_PATH
-from tvstreamer.errors import ServerStartError
+from tvstreamer.errors import ConnectFailed, ServerStartError
+from tvstreamer.faults.stages import Message
+from tvstreamer.faults.wire import writes
+from tvstreamer.server.faulty import FaultyPeer, ServedConnection
 
 logger = logging.getLogger(__name__)
 
@@ -55,36 +59,9 @@ _CHUNK: Final = 65_536
 _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
-class ListenedConnection(Protocol):
-    """What the listener needs of a server connection: text and the time go in, text and deadlines come out.
+MakeConnection = Callable[[], tuple[ServedConnection, Clock]]
+"""Called for each client whose handshake is in order; raises `ConnectFailed` with a status to refuse it nevertheless."""
 
-    All calls come from the listener's thread.
-    """
-
-    def connected(self, now: float) -> None: ...
-
-    def receive(self, message: str, at: float) -> None: ...
-
-    def messages_to_send(self) -> list[str]: ...
-
-    def next_deadline(self) -> float | None: ...
-
-    def handle_deadline(self, now: float) -> None: ...
-
-    def disconnected(self, at: float, code: int) -> None: ...
-
-    @property
-    def closing(self) -> tuple[int, str] | None:
-        """Code and reason, once the server wants to close after what it has to send; 1006 resets the connection."""
-        ...
-
-    @property
-    def active(self) -> bool:
-        """Whether the client has subscribed to something, so that virtual time may run."""
-        ...
-
-
-MakeConnection = Callable[[], tuple[ListenedConnection, Clock]]
 OnHttp = Callable[[str], tuple[int, str, str] | None]
 """From the path and query of a plain GET to status, content type and body; None: not mine."""
 
@@ -203,11 +180,11 @@ class Listener:
             clients.cancel_scope.cancel()
 
     async def _serve(self, stream: anyio.abc.SocketStream) -> None:
-        client = _Client(stream, self._strict_origin)
+        client = _Client(stream, self._strict_origin, self._make_connection)
         self._clients.add(client)
         try:
             if self._stopping is not None and not self._stopping.is_set():
-                await client.run(self._make_connection, self._on_http)
+                await client.run(self._on_http)
         except _GONE:
             logger.debug("= a client went away during the handshake")
         except Exception:
@@ -225,27 +202,33 @@ class _Client:
     The reader never writes, so that a client which sends a lot before it reads cannot block both sides.
     """
 
-    def __init__(self, stream: anyio.abc.SocketStream, strict_origin: bool) -> None:
+    def __init__(
+        self, stream: anyio.abc.SocketStream, strict_origin: bool, make_connection: MakeConnection
+    ) -> None:
         self.ended = anyio.Event()
         self._stream = stream
+        self._make_connection = make_connection
+        self._made: tuple[ServedConnection, Clock] | None = None
         self._websocket = _WebSocket(strict_origin)
         self._writing = anyio.Lock()
         self._woken = anyio.Event()
+        self._thawed = anyio.Event()
         self._greeting = anyio.CancelScope()
         self._goodbye: tuple[int, str] | None = None
         self._early: list[Any] = []
         self._fragments: list[bytes] = []
 
-    async def run(self, make_connection: MakeConnection, on_http: OnHttp | None) -> None:
+    async def run(self, on_http: OnHttp | None) -> None:
         upgraded = False
         with self._greeting:
             with anyio.move_on_after(HANDSHAKE_DEADLINE):
                 upgraded = await self._greet(on_http)
                 if not upgraded:
                     await self._linger(GOODBYE_DEADLINE)
-        if not upgraded or self._greeting.cancel_called:
+        if self._made is None or not upgraded or self._greeting.cancel_called:
             return
-        connection, clock = make_connection()
+        made, clock = self._made
+        connection: FaultyPeer[Any] = made if isinstance(made, FaultyPeer) else FaultyPeer(made, clock)
         connection.connected(clock.now())
         try:
             async with anyio.create_task_group() as tasks:
@@ -270,6 +253,7 @@ class _Client:
         self._goodbye = self._goodbye or (code, reason)
         self._greeting.cancel()
         self._woken.set()
+        self._thawed.set()
 
     async def _greet(self, on_http: OnHttp | None) -> bool:
         while True:
@@ -290,6 +274,8 @@ class _Client:
     def _answer(self, request: Request, on_http: OnHttp | None) -> Response:
         if any(value.lower().strip() == "websocket" for value in request.headers.get_all("Upgrade")):
             response = self._websocket.accept(request)
+            if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+                response = self._admit() or response
             response.headers["Server"] = "tv"
             return response
         path = urlsplit(request.path).path
@@ -308,6 +294,17 @@ class _Client:
             return response
         return self._websocket.reject(HTTPStatus.NOT_FOUND, f"nothing here; the WebSocket is at {SOCKET_PATH}\n")
 
+    def _admit(self) -> Response | None:
+        """Makes the connection; where it is refused, the answer that says so."""
+        try:
+            self._made = self._make_connection()
+        except ConnectFailed as refused:
+            response = self._websocket.reject(HTTPStatus(refused.status or 503), f"{refused.reason}\n")
+            if refused.retry_after is not None:
+                response.headers["Retry-After"] = str(math.ceil(refused.retry_after))
+            return response
+        return None
+
     def _code(self) -> int:
         """The close code of whoever closed first; 1006 when the client vanished."""
         if self._goodbye is not None:
@@ -315,7 +312,7 @@ class _Client:
         close = self._websocket.close_sent if self._websocket.parser_exc else self._websocket.close_rcvd
         return 1006 if close is None else int(close.code)
 
-    async def _read(self, connection: ListenedConnection, clock: Clock) -> None:
+    async def _read(self, connection: FaultyPeer[Any], clock: Clock) -> None:
         """Until the client is gone."""
         events, self._early = self._early, []
         while True:
@@ -326,7 +323,11 @@ class _Client:
             if self._websocket.eof_sent:
                 break
             try:
-                self._websocket.receive_data(await self._stream.receive(_CHUNK))
+                await self._thaw(connection)
+                data = await self._stream.receive(_CHUNK)
+                # It may have waited for this when it became half open; then it is not looked at before that is over.
+                await self._thaw(connection)
+                self._websocket.receive_data(data)
             except anyio.EndOfStream:
                 self._websocket.receive_eof()
                 break
@@ -335,7 +336,13 @@ class _Client:
             await self._put()
         await self._linger(GOODBYE_DEADLINE)
 
-    def _take(self, frame: Frame, connection: ListenedConnection, clock: Clock) -> None:
+    async def _thaw(self, connection: FaultyPeer[Any]) -> None:
+        """Waits while the connection is half open."""
+        while connection.half_open and self._goodbye is None:
+            self._thawed = anyio.Event()
+            await self._thawed.wait()
+
+    def _take(self, frame: Frame, connection: ServedConnection, clock: Clock) -> None:
         self._fragments.append(bytes(frame.data))
         if not frame.fin:
             return
@@ -350,7 +357,7 @@ class _Client:
         if connection.closing is None and self._goodbye is None:
             connection.receive(text, clock.now())
 
-    async def _write(self, connection: ListenedConnection, clock: Clock, client: anyio.CancelScope) -> None:
+    async def _write(self, connection: FaultyPeer[Any], clock: Clock, client: anyio.CancelScope) -> None:
         try:
             goodbye = await self._serve(connection, clock)
             self._goodbye = goodbye
@@ -360,15 +367,16 @@ class _Client:
             # The reader is left to find out how the client went: its goodbye may lie unread in the socket.
             logger.debug("= a client takes nothing any more")
 
-    async def _serve(self, connection: ListenedConnection, clock: Clock) -> tuple[int, str]:
+    async def _serve(self, connection: FaultyPeer[Any], clock: Clock) -> tuple[int, str]:
         """Sends what there is to send and fires deadlines, until the server wants to close; returns code and reason."""
         virtual = isinstance(clock, VirtualClock)
         factor = getattr(clock, "factor", 1.0)
         while True:
             self._woken = anyio.Event()
-            for message in connection.messages_to_send():
+            for frame in connection.frames_to_send():
                 if self._websocket.state is OPEN:
-                    self._websocket.send_text(message.encode())
+                    await self._send(frame, math.inf if virtual else factor)
+            self._thawed.set()
             goodbye = self._goodbye or connection.closing
             if goodbye is not None:
                 return goodbye
@@ -387,6 +395,18 @@ class _Client:
                     await self._woken.wait()
             else:
                 connection.handle_deadline(now)
+
+    async def _send(self, frame: Message, factor: float) -> None:
+        """Sends a message with the next `_put`, unless its bytes are to suffer something: then now, and as its faults have it."""
+        if not frame.wire:
+            self._websocket.send_text(frame.text.encode())
+            return
+        await self._put()
+        async with self._writing:
+            self._websocket.send_text(frame.text.encode())
+            for data, pause in writes(b"".join(self._websocket.data_to_send()), frame.wire):
+                await self._stream.send(data)
+                await anyio.sleep(pause / factor)
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
         if code == 1006:

@@ -178,6 +178,20 @@ def test_the_same_seed_draws_the_same_and_each_connection_its_own() -> None:
     assert len({tuple(kept(seed, connection)) for seed in (1, 2) for connection in (1, 2)}) == 4
 
 
+def test_what_is_withheld_can_be_taken_out_in_the_order_in_which_it_was_said() -> None:
+    work = at_work(faults.silence(at=2), faults.latency(50), faults.latency(9, direction="upstream"))
+    for moment in (101, 103, 104):
+        work.received(str(moment), moment)
+    work.sent("a", 104)
+    work.ended(1000, "", 105)
+    assert work.give_up() == (["101", "103", "104"], ["a"])
+    assert work.give_up() == ([], [])
+
+
+def test_a_filter_tells_whether_it_has_faults_of_what_the_client_sends() -> None:
+    assert [at_work(faults.drop(direction=each)).acts_upstream for each in ("upstream", "downstream")] == [True, False]
+
+
 def test_only_the_newest_of_what_fired_is_remembered() -> None:
     work = at_work(faults.drop())
     for number in range(KEPT + 5):

@@ -175,6 +175,17 @@ def test_a_heartbeat_that_is_not_meant_passes() -> None:
     assert texts(work) == [join(["~h~1", "{}"]), BEAT, DATA]
 
 
+# --- the plan is at an end ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [faults.latency(9), faults.reorder(3, wait=9), faults.merge(3, wait=9)])
+def test_what_waits_is_given_up_when_the_plan_is_at_an_end(fault: Fault) -> None:
+    work = at_work(fault)
+    feed(work, 101)
+    assert work.give_up() == (["1"], [])
+    assert work.deliveries(200) == []
+
+
 # --- bytes ----------------------------------------------------------------------------------------------------------
 
 

@@ -30,7 +30,7 @@ def test_a_stage_that_does_nothing_lets_everything_pass_and_makes_nothing() -> N
     stage = make(Stage, faults.drop(direction="upstream"))
     assert stage.message(MESSAGE) == [MESSAGE]
     assert stage.end(END) == [END]
-    assert [stage.behind(MESSAGE), stage.begin(1.0), stage.release(1.0)] == [[], [], []]
+    assert [stage.behind(MESSAGE), stage.begin(1.0), stage.release(1.0), stage.give_up()] == [[], [], [], []]
     assert stage.release_at() is None
     assert stage.toward == "upstream"
 

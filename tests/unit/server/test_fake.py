@@ -106,9 +106,10 @@ def test_broken_packets_end_the_stream_and_what_was_recorded_stays_readable(tmp_
     with FakeServer(seed=1, speed="max") as server:
         with TvWSClient([BTC], source=server.connect, clock=server.clock, record=path) as client:
             take(client, turns=3)
-            transport, connection = server._served[0]
-            assert connection.protocol is not None
-            transport.call(connection.protocol.send, "~m~99~m~short")
+            peer, transport = server._peers[0]
+            assert transport is not None
+            assert peer.inner.protocol is not None
+            transport.call(peer.inner.protocol.send, "~m~99~m~short")
             with pytest.raises(FramingError):
                 take(client)
     with pytest.raises(FramingError), TvWSClient(source=path) as replay:
