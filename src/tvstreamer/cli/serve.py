@@ -10,6 +10,7 @@ from tvstreamer.cli.output import say
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
 from tvstreamer.errors import InvalidSource
+from tvstreamer.faults import load_plan
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.market import UNKNOWN
 from tvstreamer.sources import fake_options
@@ -27,6 +28,7 @@ def serve(
     unknown: list[str] | None,
     strict: bool,
     duration: float | None,
+    faults: str | None,
 ) -> int:
     options = {} if tape is not None or not source.startswith("fake") else fake_options(source)
     if tape is None and not source.startswith("fake"):
@@ -41,6 +43,7 @@ def serve(
         strict=strict,
         host=host,
         port=port,
+        faults=None if faults is None else load_plan(faults),
     )
     with Stopping() as stopping, server:
         # The address is the one thing that another program needs, so it alone is on standard output.

@@ -176,7 +176,7 @@ COMMANDS = (
             Option("seed", "the seed of the market", "whole", zero=True),
             Option("unknown", "a symbol that does not exist, or a pattern; may be given several times", "list"),
             Option("strict", "reject what the real server is known to reject", "flag", default=False),
-            _DURATION,
+            _DURATION, _FAULTS,
         ),
     ),
     Command(

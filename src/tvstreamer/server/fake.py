@@ -21,7 +21,7 @@ from tvstreamer.faults import FaultPlan, Fired
 from tvstreamer.faults.kinds import Carrier
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.server import JournalEntry
-from tvstreamer.server.connection import REPLY_DELAY, Manners, MarketConnection
+from tvstreamer.server.connection import MOST_BARS, REPLY_DELAY, Manners, MarketConnection
 from tvstreamer.server.faulty import FaultyPeer
 from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
 from tvstreamer.server.taped import TapeConnection
@@ -76,8 +76,9 @@ class FakeServer:
     `speed=1` is real time, `speed=10` ten times that, `speed="max"` a virtual clock that starts at a moment fixed by the
     seed and runs as fast as each client reads. `unknown` are patterns of symbols that do not exist; `tokens` are accepted
     besides the anonymous ones; `heartbeat_timeout=None` never drops a client that does not echo; `strict` rejects what the
-    real server is known to reject; `most_bars` are given in one answer at the most. With `tape` the recorded traffic is served in place of a market. `faults` are those of all
-    its connections, numbered from 1 in the order in which they are asked for, in memory and over the port alike.
+    real server is known to reject; `most_bars` are given in one answer at the most. With `tape` the recorded traffic is
+    served in place of a market. `faults` are those of all its connections, numbered from 1 in the order in which they are
+    asked for, in memory and over the port alike.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class FakeServer:
         heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
         reply_delay: float | None = None,
         strict: bool = False,
+        most_bars: int = MOST_BARS,
         faults: FaultPlan | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -111,6 +113,7 @@ class FakeServer:
             heartbeat_timeout=heartbeat_timeout,
             reply_delay=(0.0 if virtual else REPLY_DELAY) if reply_delay is None else reply_delay,
             strict=strict,
+            most_bars=most_bars,
         )
         self._address = (host, port)
         self._lock = threading.RLock()
