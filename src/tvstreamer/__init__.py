@@ -25,7 +25,7 @@ _HOMES = {
         "SymbolFailed", "SymbolInfo", "Tick",
     ),
     "tvstreamer.errors": (
-        "AuthError", "ConnectFailed", "CriticalError", "FramingError", "InvalidInterval", "InvalidPlan",
+        "AuthError", "ConnectFailed", "ContinuityError", "CriticalError", "FramingError", "InvalidInterval", "InvalidPlan",
         "InvalidSource", "InvalidSymbol", "LocalProtocolError", "MailboxFull", "MissingDependencyError",
         "ProtocolError", "RemoteProtocolError", "SeriesError", "ServerError", "ServerStartError", "SymbolError",
         "TapeError", "TapeExhausted", "TapeFormatError", "TapeMismatch", "TapeVersionError", "TapeWriteError",
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tvstreamer.errors import (
         AuthError,
         ConnectFailed,
+        ContinuityError,
         CriticalError,
         FramingError,
         InvalidInterval,
