@@ -153,9 +153,10 @@ class Stalled(Event, frozen=True, gc=False, tag="stalled"):
 class Gap(Event, frozen=True, gc=False, tag="gap"):
     """Something was missed between `start` and `end`. Comes before the bars that fill it.
 
-    For bars these are the time of the first missing bar and that of the first one after the gap; `filled` is how many bars fill it,
-    `expected` how many the server has shown to exist there. Both are None where the server does not go back that far: then
-    nobody knows. Ticks have no history, so theirs (`interval` None, from the loss to the new connection) is never filled.
+    For bars these are the time of the first missing bar and that of the first one after the gap; `filled` is how many bars
+    fill it, `expected` how many the server has shown to exist there. Both are None where the server does not go back that
+    far: then nobody knows. Ticks have no history, so theirs (`interval` None, from the loss to the new connection) is never
+    filled.
 
     `reason` is `disconnected`, `stalled`, or `missing`: the server went on as if it had sent what never came.
     """

@@ -78,9 +78,9 @@ class Pump:
 
     `lock` guards the protocol: `turn` may run in one thread while others, holding the lock, subscribe and `flush`.
 
-    A connection that is lost, or given up because it has stalled or sends what cannot be read, is replaced as `backoff` says; without
-    one the end of a connection is the end of the stream, and `turn` raises why. `more` tells whether the source has a further
-    connection of its own accord, as a tape does.
+    A connection that is lost, or given up because it has stalled or sends what cannot be read, is replaced as `backoff` says;
+    without one the end of a connection is the end of the stream, and `turn` raises why. `more` tells whether the source has a
+    further connection of its own accord, as a tape does.
     """
 
     def __init__(

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class ReconnectPolicy:
     """How a client comes back.
 
-    The first attempt waits about `initial` seconds, each further one `factor` times as long, none longer than `maximum`. `jitter`
-    is the share of each delay that is left to chance, so that a thousand clients do not come back in step. A connection that
-    lasted for `stable` seconds counts as recovery, and the delays begin anew. After `attempts` attempts, or `total` seconds
-    without recovery, the client gives up and raises; None is never. A server that says when to come back is obeyed, up to `total`.
+    The first attempt waits about `initial` seconds, each further one `factor` times as long, none longer than `maximum`.
+    `jitter` is the share of each delay that is left to chance, so that a thousand clients do not come back in step. A
+    connection that lasted for `stable` seconds counts as recovery, and the delays begin anew. After `attempts` attempts, or
+    `total` seconds without recovery, the client gives up and raises; None is never. A server that says when to come back is
+    obeyed, up to `total`.
     """
 
     initial: float = 0.5

@@ -86,10 +86,10 @@ class TvWSClient:
     paces a tape or a fake: a factor, or `"max"`. With a `seed` everything random derives from it. `backlog` is how many
     events may wait for a slow consumer before it gets `MailboxFull`. `begin` and `end` are seconds from a tape's start.
 
-    A connection that is lost or stalls is replaced: `reconnect` is a `ReconnectPolicy`, True for the default one, or False. What was
-    missed meanwhile is told by `Gap` events and filled (`on_gap="fill"`), only told (`"yield"`), or ends the stream with a
-    `ContinuityError` (`"raise"`). `watchdogs` says after how long a silence counts as a stall (`Watchdogs`, or None for never). Tapes
-    are not watched and end with their last connection.
+    A connection that is lost or stalls is replaced: `reconnect` is a `ReconnectPolicy`, True for the default one, or False.
+    What was missed meanwhile is told by `Gap` events and filled (`on_gap="fill"`), only told (`"yield"`), or ends the stream
+    with a `ContinuityError` (`"raise"`). `watchdogs` says after how long a silence counts as a stall (`Watchdogs`, or None
+    for never). Tapes are not watched and end with their last connection.
 
     `faults` is a `FaultPlan`, or the path of one in TOML: what comes from the source, whichever it is, suffers them.
 

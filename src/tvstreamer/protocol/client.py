@@ -757,8 +757,8 @@ class ClientProtocol:
     def handle_deadline(self, now: float) -> None:
         """Does what is due at `now`.
 
-        Bars whose end the server's clock has passed are closed, in order of time; a series that waited too long for what it missed is
-        let go; a watchdog says so (`stalled`) when what it waits for has not come.
+        Bars whose end the server's clock has passed are closed, in order of time; a series that waited too long for what it
+        missed is let go; a watchdog says so (`stalled`) when what it waits for has not come.
         """
         due = [series for _, series in sorted(self._closes(), key=lambda pair: pair[0]) if self._local(series) <= now]
         for series in due:

@@ -1,7 +1,7 @@
 """Three watchdogs over one connection: has anything come, has a heartbeat, has data?
 
-The last one, *progress*, catches the chatty stall, in which heartbeats go on and nothing else does. It counts only time in which a
-market that is followed is open, by what the server says of its symbol, so that a night or a holiday is no stall.
+The last one, *progress*, catches the chatty stall, in which heartbeats go on and nothing else does. It counts only time in
+which a market that is followed is open, by what the server says of its symbol, so that a night or a holiday is no stall.
 
 A connection that was given up for want of progress and whose successor shows that nothing was missed was merely quiet: each time,
 the patience with it doubles, until something new comes by itself.
@@ -26,10 +26,10 @@ _ROUNDING = 1e-6
 class Watchdogs:
     """Seconds of silence after which a connection counts as stalled; None switches one off.
 
-    `bytes`: nothing at all came. The server sends a heartbeat every 10 s (2025-12-18), and the browser waits 20 s; one that is late
-    by half a period should not cost a connection, so 25. `heartbeats`: data comes but no heartbeat, three in a row and a half. `progress`:
-    heartbeats come but no data, although a market is open: the busiest symbols change every second and quiet ones every few minutes, so
-    a stall of three minutes is more likely than a quiet market.
+    `bytes`: nothing at all came. The server sends a heartbeat every 10 s (2025-12-18), and the browser waits 20 s; one that
+    is late by half a period should not cost a connection, so 25. `heartbeats`: data comes but no heartbeat, three in a row
+    and a half. `progress`: heartbeats come but no data, although a market is open: the busiest symbols change every second
+    and quiet ones every few minutes, so a stall of three minutes is more likely than a quiet market.
     """
 
     bytes: float | None = 25.0
@@ -149,6 +149,8 @@ def _session(info: SymbolInfo) -> TradingSession:
     chosen = next((each for each in info.subsessions or () if each.get("id") == info.subsession_id), {})
     corrections = chosen.get("session-correction") or info.extra.get("corrections") or ""
     try:
-        return TradingSession.of(info.session or "24x7", info.timezone or "Etc/UTC", info.session_holidays or "", str(corrections))
+        return TradingSession.of(
+            info.session or "24x7", info.timezone or "Etc/UTC", info.session_holidays or "", str(corrections)
+        )
     except (InvalidPlan, MissingDependencyError):
         return TradingSession.ALWAYS

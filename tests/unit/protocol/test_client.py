@@ -14,8 +14,10 @@ from tvstreamer.events import (
     Connected,
     Disconnected,
     Event,
+    Gap,
     HistoryComplete,
     Notice,
+    Reconnected,
     SeriesFailed,
     SymbolFailed,
     SymbolInfo,
@@ -142,9 +144,14 @@ def test_a_reconnect_closes_no_bar_twice(talk: Talk) -> None:
     assert talk.events() == [Disconnected(2.0, 1, 1006, "gone")]
     talk.client.connected(3.0)
     talk.read()
-    assert talk.events() == [Connected(3.0, 2)]
-    bars = [event for event in talk.rows(row(0), row(60), row(120)) if isinstance(event, Bar)]
-    assert [(bar.time, bar.closed_by) for bar in bars] == [(60, "successor"), (120, None)]
+    assert talk.events() == [Connected(3.0, 2), Gap("EX:SYM", None, 2.0, 3.0, "disconnected", None)]
+    assert talk.rows(row(0), row(60), row(120), at=4.0) == [], "held back until the delivery is complete"
+    *bars, complete, back = talk.complete(at=4.0)
+    assert [(bar.time, bar.closed_by) for bar in bars if isinstance(bar, Bar)] == [
+        (60, None), (60, "successor"), (120, None)
+    ]  # fmt: skip
+    assert complete == HistoryComplete("EX:SYM", "1", 4.0, 3, "streaming")
+    assert back == Reconnected(4.0, 2, 2.0)
 
 
 def test_the_clearing_update_forgets_the_bars(talk: Talk) -> None:
@@ -240,9 +247,11 @@ def test_history_answers_its_request_and_not_the_stream(talk: Talk) -> None:
     assert talk.read() == ["chart_delete_session"]
 
 
-def test_history_fails_with_the_connection(talk: Talk) -> None:
+def test_history_fails_when_no_other_connection_will_follow(talk: Talk) -> None:
     request = talk.client.request_history("EX:SYM", Interval.parse("1"), 2)
-    talk.client.disconnected(1.0, "bye", by_us=True)
+    talk.client.disconnected(1.0, "bye", code=1000, by_us=True)
+    assert not request.done
+    talk.client.abandon()
     assert request.done
     assert "connection lost" in str(request.error)
     assert talk.events() == []

@@ -101,10 +101,10 @@ def test_without_a_heartbeat_timeout_nobody_is_dropped() -> None:
     assert beats[-1] == framing.packet("~h~19")
 
 
-def test_broken_packets_end_the_stream_and_what_was_recorded_stays_readable(tmp_path: Path) -> None:
+def test_broken_packets_end_the_stream_of_a_client_that_does_not_reconnect(tmp_path: Path) -> None:
     path = tmp_path / "tape.jsonl"
     with FakeServer(seed=1, speed="max") as server:
-        with TvWSClient([BTC], source=server.connect, clock=server.clock, record=path) as client:
+        with TvWSClient([BTC], source=server.connect, clock=server.clock, record=path, reconnect=False) as client:
             take(client, turns=3)
             peer, transport = server._peers[0]
             assert transport is not None
