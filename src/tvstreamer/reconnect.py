@@ -79,8 +79,7 @@ class Backoff:
             return None
         if policy.total is not None and now - begun >= policy.total:
             return None
-        # Beyond some sixty doublings every float is the maximum anyway, and the power would overflow.
-        delay = min(policy.maximum, policy.initial * policy.factor ** min(self.attempts, 60))
+        delay = min(policy.maximum, policy.initial * _power(policy.factor, self.attempts))
         delay *= 1 - policy.jitter * self._rng.random()
         self.attempts += 1
         at = now + max(delay, not_before)
@@ -88,3 +87,11 @@ class Backoff:
             # The last attempt is made when the time is over, not left out; but not before the server wants to hear of us.
             return begun + policy.total if now + not_before <= begun + policy.total else None
         return at
+
+
+def _power(base: float, exponent: int) -> float:
+    try:
+        return base**exponent
+    except OverflowError:
+        # More than any maximum; but no infinity, of which nothing at all would be no number.
+        return 1e300
