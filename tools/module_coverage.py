@@ -27,6 +27,8 @@ CORE = (
     "protocol/**/*.py",
     "tape/**/*.py",
     "routing.py",
+    "continuity.py",
+    "reconnect.py",
     "intervals.py",
     "symbols.py",
     "trading_sessions.py",
