@@ -18,6 +18,7 @@ _HOMES = {
     "tvstreamer.protocol.subscription": ("Subscription",),
     "tvstreamer.intervals": ("Interval",),
     "tvstreamer.server.fake": ("FakeServer",),
+    "tvstreamer.faults": ("FaultPlan",),
     "tvstreamer.clock": ("Clock", "ScaledClock", "SystemClock", "VirtualClock"),
     "tvstreamer.logging_utils": ("configure_logging", "trace"),
     "tvstreamer.events": (
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         SymbolInfo,
         Tick,
     )
+    from tvstreamer.faults import FaultPlan
     from tvstreamer.intervals import Interval
     from tvstreamer.logging_utils import configure_logging, trace
     from tvstreamer.protocol.subscription import Subscription
