@@ -19,11 +19,13 @@ _HOMES = {
     "tvstreamer.intervals": ("Interval",),
     "tvstreamer.server.fake": ("FakeServer",),
     "tvstreamer.faults": ("FaultPlan",),
+    "tvstreamer.reconnect": ("ReconnectPolicy",),
+    "tvstreamer.protocol.watchdogs": ("Watchdogs",),
     "tvstreamer.clock": ("Clock", "ScaledClock", "SystemClock", "VirtualClock"),
     "tvstreamer.logging_utils": ("configure_logging", "trace"),
     "tvstreamer.events": (
-        "Bar", "Connected", "Disconnected", "Event", "HistoryComplete", "Notice", "Quote", "SeriesFailed",
-        "SymbolFailed", "SymbolInfo", "Tick",
+        "Bar", "Connected", "Disconnected", "Event", "Gap", "HistoryComplete", "Notice", "Quote", "Reconnected",
+        "SeriesFailed", "Stalled", "SymbolFailed", "SymbolInfo", "Tick",
     ),
     "tvstreamer.errors": (
         "AuthError", "ConnectFailed", "ContinuityError", "CriticalError", "FramingError", "InvalidInterval", "InvalidPlan",
@@ -76,10 +78,13 @@ if TYPE_CHECKING:
         Connected,
         Disconnected,
         Event,
+        Gap,
         HistoryComplete,
         Notice,
         Quote,
+        Reconnected,
         SeriesFailed,
+        Stalled,
         SymbolFailed,
         SymbolInfo,
         Tick,
@@ -88,6 +93,8 @@ if TYPE_CHECKING:
     from tvstreamer.intervals import Interval
     from tvstreamer.logging_utils import configure_logging, trace
     from tvstreamer.protocol.subscription import Subscription
+    from tvstreamer.protocol.watchdogs import Watchdogs
+    from tvstreamer.reconnect import ReconnectPolicy
     from tvstreamer.server.fake import FakeServer
     from tvstreamer.streaming import StreamRouter
     from tvstreamer.wsclient import HistoryResult, TvWSClient

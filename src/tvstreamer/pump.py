@@ -23,6 +23,7 @@ from tvstreamer.errors import (
     AuthError,
     ConnectFailed,
     RemoteProtocolError,
+    TapeExhausted,
     TapeWriteError,
     TransportClosed,
     TransportError,
@@ -247,6 +248,8 @@ class Pump:
                     self._finish(error)
                 else:
                     self._plan_attempt(clock.now(), error.retry_after or 0.0)
+            except TapeExhausted as error:
+                self._finish(self._trouble or error)
             except TransportClosed as error:
                 self._trouble = error
                 self._plan_attempt(clock.now(), 0.0)
@@ -360,7 +363,8 @@ class TapePump:
             events = protocol.events()
             protocol.messages_to_send()
         if not events and self._over:
-            raise self._failure or EndOfStream
+            # Where the server had said why it hangs up, that is how the run ended.
+            raise self._failure or protocol.failure or EndOfStream
         return events
 
     def _reach(self, record: Record | PacketRecord, at: float, limit: float) -> bool:

@@ -16,10 +16,13 @@ from tvstreamer.events import (
     Connected,
     Disconnected,
     Event,
+    Gap,
     HistoryComplete,
     Notice,
     Quote,
+    Reconnected,
     SeriesFailed,
+    Stalled,
     SymbolFailed,
     SymbolInfo,
     Tick,
@@ -47,6 +50,12 @@ WRITTEN: list[tuple[Event, str]] = [
      + ',"extra":{"novel":[1]}}'),
     (Connected(5.0, 1), '{"type":"connected","time":5.0,"connection":1}'),
     (Disconnected(5.0, 1, 1006, "gone"), '{"type":"disconnected","time":5.0,"connection":1,"code":1006,"reason":"gone"}'),
+    (Reconnected(5.0, 2, 1.5), '{"type":"reconnected","time":5.0,"connection":2,"seconds":1.5}'),
+    (Stalled(5.0, 1, "progress", 180.0), '{"type":"stalled","time":5.0,"connection":1,"kind":"progress","seconds":180.0}'),
+    (Gap("EX:SYM", "1", 60.0, 180.0, "disconnected", 2, 2),
+     '{"type":"gap","symbol":"EX:SYM","interval":"1","start":60.0,"end":180.0,"reason":"disconnected","filled":2,"expected":2}'),
+    (Gap("EX:SYM", None, 60.5, 61.0, "stalled", None),
+     '{"type":"gap","symbol":"EX:SYM","interval":null,"start":60.5,"end":61.0,"reason":"stalled","filled":null,"expected":null}'),
     (HistoryComplete("EX:SYM", "1", 5.0, 300, "streaming"),
      '{"type":"history_complete","symbol":"EX:SYM","interval":"1","time":5.0,"bars":300,"update_mode":"streaming"}'),
     (SymbolFailed("EX:SYM", 5.0, "no"), '{"type":"symbol_failed","symbol":"EX:SYM","time":5.0,"reason":"no"}'),
@@ -124,7 +133,7 @@ def test_symbol_infos_do_not_share_what_they_keep() -> None:
 # --- moments ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("event", [event for event, _ in WRITTEN if not isinstance(event, SymbolInfo)], ids=lambda event: type(event).__name__)
+@pytest.mark.parametrize("event", [event for event, _ in WRITTEN if not isinstance(event, SymbolInfo | Gap)], ids=lambda event: type(event).__name__)
 def test_ts_is_the_time_as_an_aware_moment(event: Event) -> None:
     moment = event.ts
     assert moment is not None

@@ -55,7 +55,12 @@ GOODBYE_DEADLINE: Final = 1.0
 STOP_DEADLINE: Final = 0.5
 """Real seconds that `stop` gives the clients to answer its goodbye; one that is not reading does not."""
 
+BREATH: Final = 0.05
+"""Real seconds after a command in which virtual time waits for the next one."""
+
 _CHUNK: Final = 65_536
+_HEAD: Final = 16
+"""Characters in which a heartbeat that stands alone is seen as one."""
 _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
@@ -214,6 +219,8 @@ class _Client:
         self._woken = anyio.Event()
         self._thawed = anyio.Event()
         self._greeting = anyio.CancelScope()
+        self._heard = float("-inf")
+        """When the client last asked for something."""
         self._goodbye: tuple[int, str] | None = None
         self._early: list[Any] = []
         self._fragments: list[bytes] = []
@@ -355,6 +362,8 @@ class _Client:
                 self._goodbye = self._goodbye or (1007, "")
             return
         if connection.closing is None and self._goodbye is None:
+            if "~h~" not in text[:_HEAD]:
+                self._heard = anyio.current_time()
             connection.receive(text, clock.now())
 
     async def _write(self, connection: FaultyPeer[Any], clock: Clock, client: anyio.CancelScope) -> None:
@@ -382,8 +391,14 @@ class _Client:
                 return goodbye
             await self._put()
             if virtual:
-                # Virtual time runs as fast as the client reads, but its commands must get their turn.
+                # Virtual time runs as fast as the client reads, but its commands must get their turn: what it asks for in one
+                # breath belongs to one moment, however the operating system schedules it.
                 await anyio.lowlevel.checkpoint()
+                rest = self._heard + BREATH - anyio.current_time()
+                if rest > 0 and connection.active:
+                    with anyio.move_on_after(rest):
+                        await self._woken.wait()
+                    continue
             deadline = connection.next_deadline()
             if virtual and deadline is not None and connection.active:
                 clock.advance_to(deadline)  # type: ignore[attr-defined]

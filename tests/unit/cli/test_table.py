@@ -89,7 +89,7 @@ def test_a_call_has_a_value_for_everything_in_the_table() -> None:
     call = make_call(BY_NAME["replay"], {"tape": "s.jsonl", "from": "5"})
     assert call == Call(
         "replay",
-        {"tape": "s.jsonl", "speed": "max", "from": 5.0, "to": None, "format": "jsonl", "events": "all", "digest": False},
+        {"tape": "s.jsonl", "speed": "max", "from": 5.0, "to": None, "format": "jsonl", "events": "all", "digest": False, "faults": None},
     )
 
 
