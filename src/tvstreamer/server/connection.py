@@ -8,6 +8,7 @@ updates and new bars for whoever follows its symbol.
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -127,8 +128,15 @@ class MarketConnection:
         self._flush_at: float | None = None
         self._feeds: dict[tuple[str, str], _Feed] = {}
         self._quotes: dict[tuple[str, str], dict[str, Any]] = {}
-        self._cursors: dict[str, float] = {}
-        """How far each followed symbol's ticks have been told."""
+        self._feeds_of: dict[str, list[_Feed]] = {}
+        self._quotes_of: dict[str, list[tuple[str, str]]] = {}
+        """Series and quotes by symbol: a tick concerns one of perhaps hundreds."""
+        self._followed: dict[str, float] = {}
+        """Since when each symbol is followed."""
+        self._told = -math.inf
+        """Up to when all ticks of what was followed by then have been told."""
+        self._due: list[tuple[float, str]] = []
+        """A heap of the next tick of each symbol that has one."""
 
     def __repr__(self) -> str:
         return f"<MarketConnection {self._number}, {len(self._feeds)} series, {len(self._quotes)} quotes>"
@@ -148,6 +156,7 @@ class MarketConnection:
     def disconnected(self, at: float, code: int) -> None:
         self._feeds.clear()
         self._quotes.clear()
+        self._forget_idle()
 
     @property
     def _server(self) -> ServerProtocol:
@@ -270,9 +279,10 @@ class MarketConnection:
         self._follow(symbol, at)
         # The snapshot is taken where the ticks told so far end, or a tick would be in neither or in both.
         wanted = max(1, min(count, self._manners.most_bars))
-        bars = self._market.series(symbol, interval, at=self._cursors[symbol], count=wanted)
+        bars = self._market.series(symbol, interval, at=self._cursor(symbol), count=wanted)
         feed = _Feed(command, symbol, interval, bars)
         self._feeds[p.session, p.series] = feed
+        self._index()
         rows = list(enumerate(bars.rows))
         self._collect(_BARS, _timescale(feed, rows, first=True))
         self._complete(feed, {})
@@ -328,8 +338,9 @@ class MarketConnection:
             self._collect(_QUOTE, _quote(session, QuoteUpdate(name, "error", "no_such_symbol", {})))
             return
         self._follow(symbol, at)
-        values = self._market.quote(symbol, self._cursors[symbol], fields)
+        values = self._market.quote(symbol, self._cursor(symbol), fields)
         self._quotes[session, name] = values
+        self._index()
         # A copy: what is kept goes on changing until the burst is sent.
         self._collect(_QUOTE, _quote(session, QuoteUpdate(name, v=dict(values))))
         self._collect(_QUOTE, QuoteCompleted(QuoteCompleted.Params(session, name)))
@@ -337,7 +348,9 @@ class MarketConnection:
     def market_moved(self, now: float) -> None:
         """Tells what was put into the market by hand up to `now`."""
         if self.protocol is not None and self._flush_at is None:
-            self._tell_ticks(now)
+            self._tell(list(self._followed), now)
+            # Symbols that were given prices by hand have none of their own any more.
+            self._plan_ticks()
 
     def close_bar(self, symbol: str, interval: Interval) -> None:
         """Ends the newest bar of the client's series of this symbol and interval."""
@@ -348,48 +361,75 @@ class MarketConnection:
     # --- the market goes on ---------------------------------------------------------------------------------------
 
     def _follow(self, symbol: str, at: float) -> None:
-        self._cursors.setdefault(symbol, at)
+        if symbol not in self._followed:
+            self._followed[symbol] = at
+            self._plan_tick(symbol, self._cursor(symbol))
+
+    def _cursor(self, symbol: str) -> float:
+        """How far a followed symbol's ticks have been told."""
+        return max(self._followed[symbol], self._told)
 
     def _forget_idle(self) -> None:
-        followed = {feed.symbol for feed in self._feeds.values()}
-        followed |= {plain_symbol(name) for _, name in self._quotes}
-        self._cursors = {symbol: at for symbol, at in self._cursors.items() if symbol in followed}
+        self._index()
+        followed = self._feeds_of.keys() | self._quotes_of.keys()
+        self._followed = {symbol: at for symbol, at in self._followed.items() if symbol in followed}
+        self._plan_ticks()
+
+    def _index(self) -> None:
+        self._feeds_of, self._quotes_of = {}, {}
+        for feed in self._feeds.values():
+            self._feeds_of.setdefault(feed.symbol, []).append(feed)
+        for session, name in self._quotes:
+            self._quotes_of.setdefault(plain_symbol(name), []).append((session, name))
+
+    def _plan_ticks(self) -> None:
+        self._due.clear()
+        for symbol in self._followed:
+            self._plan_tick(symbol, self._cursor(symbol))
+
+    def _plan_tick(self, symbol: str, after: float) -> None:
+        tick = self._market.next_tick(symbol, after)
+        if tick is not None:
+            heapq.heappush(self._due, (tick.time, symbol))
 
     def _next_tick(self) -> float | None:
         """When the next tick of anything followed comes; not before the burst that announces it is out."""
-        if not self._cursors:
+        if not self._due:
             return None
-        ticks = (self._market.next_tick(symbol, after) for symbol, after in self._cursors.items())
-        soonest = min((tick.time for tick in ticks if tick is not None), default=math.inf)
-        if soonest == math.inf:
-            return None
+        soonest = self._due[0][0]
         return soonest if self._flush_at is None else max(soonest, self._flush_at)
 
     def _tell_ticks(self, now: float) -> None:
         """One message for each tick up to `now`, with all that it changes for this client."""
+        symbols: list[str] = []
+        while self._due and self._due[0][0] <= now:
+            symbols.append(heapq.heappop(self._due)[1])
+        self._tell(symbols, now)
+        for symbol in symbols:
+            self._plan_tick(symbol, self._cursor(symbol))
+
+    def _tell(self, symbols: list[str], now: float) -> None:
         pending: list[tuple[float, str, MarketTick]] = []
-        for symbol, after in self._cursors.items():
-            pending += [(tick.time, symbol, tick) for tick in self._market.ticks(symbol, after, now)]
-            self._cursors[symbol] = max(after, now)
+        for symbol in symbols:
+            pending += [(tick.time, symbol, tick) for tick in self._market.ticks(symbol, self._cursor(symbol), now)]
+        self._told = max(self._told, now)
         for at, symbol, tick in sorted(pending, key=lambda each: (each[0], each[1])):
             self._server.reply([*self._quote_updates(symbol, at), *self._bar_updates(symbol, tick)])
 
     def _quote_updates(self, symbol: str, at: float) -> list[Reply]:
         updates: list[Reply] = []
-        for (session, name), sent in self._quotes.items():
-            if plain_symbol(name) == symbol:
-                values = self._market.quote(symbol, at, self._server.quotes[session].fields)
-                changed = {key: value for key, value in values.items() if sent.get(key) != value}
-                if changed:
-                    sent.update(changed)
-                    updates.append(_quote(session, QuoteUpdate(name, v=changed)))
+        for session, name in self._quotes_of.get(symbol, ()):
+            sent = self._quotes[session, name]
+            values = self._market.quote(symbol, at, self._server.quotes[session].fields)
+            changed = {key: value for key, value in values.items() if sent.get(key) != value}
+            if changed:
+                sent.update(changed)
+                updates.append(_quote(session, QuoteUpdate(name, v=changed)))
         return updates
 
     def _bar_updates(self, symbol: str, tick: MarketTick) -> list[Reply]:
         updates: list[Reply] = []
-        for feed in self._feeds.values():
-            if feed.symbol != symbol:
-                continue
+        for feed in self._feeds_of.get(symbol, ()):
             before = feed.bars.index
             for row in feed.bars.add(tick):
                 index = feed.bars.index
