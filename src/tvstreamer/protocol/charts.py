@@ -68,6 +68,8 @@ class Series:
         self._grace = CLOSE_GRACE
         self._delay: int | None = None
         if self._newest > -math.inf:
+            # What was held back is shown again. Kept, it would stand between older and newer bars as if nothing were missing.
+            self._held = None
             self._hold_back(self.reason or reason)
 
     def clear(self) -> None:
@@ -225,20 +227,22 @@ class Series:
     def release(self, on_gap: OnGap, events: list[Event]) -> Gap | None:
         """Hands out what was held back, the gap before the bars that fill it; returns the last gap that it told of.
 
+        Where nothing came that could be handed out, it goes on holding back: the next bar will tell whether one was missed.
         Bars from before the first that this series ever delivered, or from within a gap that was told already, stay out: they
         would come out of order.
         """
-        held, self._held = self._held or {}, None
-        reason, self.reason = self.reason, ""
-        close_time, self.close_time = self.close_time, None
-        rows = sorted(held.values(), key=_time)
+        rows = sorted((self._held or {}).values(), key=_time)
         forming = self.forming
         known = [values for values in rows if values.time in self._closed or (forming and values.time == forming.time)]
         fresh = [values for values in rows if values.time > self._newest]
+        if not known and not fresh:
+            return None
+        self._held = None
+        reason, self.reason = self.reason, ""
+        close_time, self.close_time = self.close_time, None
         gap = None
         if not fresh:
-            if known:
-                self._apply_many(known, close_time, events)
+            self._apply_many(known, close_time, events)
             return None
         if known:
             self._apply_many(known, None, events)
