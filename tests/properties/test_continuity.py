@@ -173,6 +173,7 @@ def check(world: World) -> None:
             told = sum(start <= bar < end for start, end in unfilled)
             assert (bar in times) + told == 1, f"{bar - START}: {bar in times} and {told} gaps"
     for gap in gaps:
+        assert gap.start < gap.end
         if gap.filled:
             inside = [time for time in times if gap.start <= time < gap.end]
             assert len(inside) == gap.filled == gap.expected

@@ -48,7 +48,7 @@ class Series:
         self._held: dict[float, BarValues] | None = None
         self._oldest_asked = math.inf
         self._awaited: set[int] = set()
-        """Indexes of bars that must exist and did not come."""
+        """Indexes of bars that must exist and did not come; empty where they are too many to wait for each."""
         self.reason = ""
         """Why it holds back: the `reason` of the gap to come."""
         self.restart()
@@ -69,7 +69,6 @@ class Series:
         self._delay: int | None = None
         if self._newest > -math.inf:
             # What was held back is shown again. Kept, it would stand between older and newer bars as if nothing were missing.
-            self._held = None
             self._hold_back(self.reason or reason)
 
     def clear(self) -> None:
@@ -117,7 +116,9 @@ class Series:
         newest = max(rows, key=lambda row: row.v.time)
         if self._held is None and self._misses_a_bar(newest):
             self._hold_back("missing")
-            self._awaited = set(range(self._index_after(), newest.i))
+            after = self._index_after()
+            if newest.i - after <= MOST_BARS_A_REQUEST:
+                self._awaited = set(range(after, newest.i))
         if self._held is None:
             if newest.v.time >= self._newest:
                 self._index = newest.i
@@ -169,9 +170,10 @@ class Series:
         self._newest = newest
 
     def _end_of(self, values: BarValues, close_time: float | None) -> float | None:
-        if close_time is not None or self.seconds is None:
+        if close_time is not None and close_time > values.time:
             return close_time
-        return values.time + self.seconds
+        # There is no word on its end, or it was on that of an earlier bar.
+        return None if self.seconds is None else values.time + self.seconds
 
     def _close(self, values: BarValues, by: ClosedBy, events: list[Event]) -> None:
         if self.forming is not None and self.forming.time == values.time:
@@ -198,8 +200,7 @@ class Series:
         self.reason = reason
         self._oldest_asked = math.inf
         self._awaited = set()
-        if self._held is None:
-            self._held = {}
+        self._held = {}
 
     def hold(self, rows: Iterable[BarValues]) -> None:
         """Takes bars that were asked for to fill the gap; what came by itself is the newer word on a bar."""
@@ -257,9 +258,11 @@ class Series:
         self._apply_many(fresh if on_gap == "fill" else fresh[-1:], close_time, events)
         return gap
 
-    def _tell_unseen(self, end: float, reason: str, events: list[Event]) -> Gap:
+    def _tell_unseen(self, end: float, reason: str, events: list[Event]) -> Gap | None:
         """The server does not go back to the last bar known: what that one came to, and what was behind it, is unknown."""
         start = self._newest if self.forming is not None else self._after_newest()
+        if start >= end:
+            return None
         self.track.reported(start, end)
         self.track.unseen(self._after_newest(), end)
         gap = Gap(self.symbol, self.interval, start, end, reason, None, None)
@@ -281,12 +284,11 @@ class Series:
         events.append(gap)
         return gap
 
-    def give_up(self, until: float, events: list[Event]) -> None:
+    def give_up(self, until: float, events: list[Event]) -> Gap | None:
         """The series will not come back: what it came to from the last bar known on is unknown."""
-        if self._held is not None:
-            self._held = None
-            self._tell_unseen(max(until, self._after_newest()), self.reason, events)
-            self.reason = ""
+        self._held = None
+        reason, self.reason = self.reason, ""
+        return self._tell_unseen(max(until, self._newest + 1), reason, events)
 
     # --- the clock ------------------------------------------------------------------------------------------------
 

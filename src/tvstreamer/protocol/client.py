@@ -192,8 +192,8 @@ class ClientProtocol:
         """Asked for on a connection that was lost."""
         self._lost_at: float | None = None
         """When the connection was lost that `Reconnected` is to make good."""
-        self._lost_by = ""
-        self._lost_ticks: list[str] = []
+        self._lost_ticks: dict[str, tuple[float, str]] = {}
+        """Symbols whose ticks are missed, with when and how their connection was lost."""
         self._given_up: dict[Series, float] = {}
         """Series that hold back, and when they are let go without an answer."""
         self._watch = Watch(self._settings.watchdogs)
@@ -260,10 +260,9 @@ class ClientProtocol:
         self._counts["connections"] += 1
         self._watch.connected(now)
         self._events.append(Connected(now, self._connection))
-        if self._lost_at is not None:
-            for symbol in self._lost_ticks:
-                self._events.append(Gap(symbol, None, self._lost_at, now, self._lost_by, None, None))
-        self._lost_ticks = []
+        for symbol, (since, reason) in self._lost_ticks.items():
+            self._events.append(Gap(symbol, None, since, now, reason, None, None))
+        self._lost_ticks.clear()
 
     def disconnected(self, now: float, cause: str, *, code: int = 1006, by_us: bool = False) -> None:
         """The connection is over. What the user asked for stays asked for; a loss is an event.
@@ -279,13 +278,10 @@ class ClientProtocol:
         if stalled is not None:
             self._events.append(Stalled(now, self._connection, stalled[1], float(stalled[2])))
         reason = "disconnected" if stalled is None else "stalled"
-        self._lost_ticks += [
-            state.symbol
-            for quotes in self._quotes.values()
-            if quotes.ticks
-            for state in quotes.states.values()
-            if state.symbol not in self._lost_ticks
-        ]
+        lost = not by_us or code != 1000
+        followed = [state.symbol for quotes in self._quotes.values() if quotes.ticks for state in quotes.states.values()]
+        if lost:
+            self._lost_ticks = dict.fromkeys(followed, (now, reason))
         for chart in self._charts.values():
             self._unanswered += [request for request in chart.history.values() if not request.done and request.wanted]
             for series in chart.series.values():
@@ -298,10 +294,10 @@ class ClientProtocol:
         self._subscriptions = dict.fromkeys(self._subscriptions)
         self._next_close = math.inf
         self._watch.disconnected()
-        if not by_us or code != 1000:
+        if lost:
             self._events.append(Disconnected(now, self._connection, code, cause))
             if self._lost_at is None:
-                self._lost_at, self._lost_by = now, reason
+                self._lost_at = now
 
     @property
     def restored(self) -> bool:
@@ -338,6 +334,8 @@ class ClientProtocol:
         """Ends a subscription; does nothing when there is none."""
         if subscription not in self._subscriptions:
             return
+        if not self._open:
+            self._forget(subscription)
         session = self._subscriptions.pop(subscription)
         if not self._open:
             return
@@ -346,6 +344,18 @@ class ClientProtocol:
                 self._send(RemoveSeries(RemoveSeries.Params(session, series)))
             self._send(ChartDeleteSession(ChartDeleteSession.Params(session)))
         self._follow_quotes(subscription.symbol)
+
+    def _forget(self, subscription: Subscription) -> None:
+        """What was lost with the connection is not missed any more."""
+        symbol, pair = subscription.symbol, (subscription.symbol, subscription.interval)
+        if not any(each.ticks for each in self._subscriptions if each != subscription and each.symbol == symbol):
+            self._lost_ticks.pop(symbol, None)
+        if subscription.wants_bars:
+            alike = [each for each in self._subscriptions if each.wants_bars and (each.symbol, each.interval) == pair]
+            earlier = self._resumable.get((symbol, str(Interval.parse(subscription.interval)), ""), [])
+            # The series of those that were asked for while there was no connection come last, as there are none yet.
+            position = alike.index(subscription)
+            del earlier[position : position + 1]
 
     def request_history(self, symbol: str, interval: Interval, bars: int) -> HistoryRequest:
         """Asks for the newest `bars` bars, on a series of its own whose events do not reach the stream."""
@@ -360,7 +370,7 @@ class ClientProtocol:
 
     def _ask_history(self, request: HistoryRequest) -> None:
         request.rows.clear()
-        session, series = self._create_series(request.symbol, Interval.parse(request.interval), request.wanted, _HISTORY)
+        session, series = self._create_series(request.symbol, request.interval, request.wanted, _HISTORY)
         self._charts[session].history[series] = request
 
     def end_history(self, request: HistoryRequest) -> None:
@@ -375,20 +385,20 @@ class ClientProtocol:
         if subscription.ticks or subscription.quotes:
             self._follow_quotes(subscription.symbol)
         if subscription.wants_bars:
-            interval = Interval.parse(subscription.interval)
-            resumed = self._resumable.get((subscription.symbol, str(interval), ""))
+            interval = str(Interval.parse(subscription.interval))
+            resumed = self._resumable.get((subscription.symbol, interval, ""))
             missed = resumed[0].bars_missed(self._connected_at + self._ahead) if resumed else 0
             bars = max(self._settings.n_init_bars, min(missed, MOST_BARS_A_REQUEST))
             session, _ = self._create_series(subscription.symbol, interval, bars, "")
             self._subscriptions[subscription] = session
 
-    def _create_series(self, symbol: str, interval: Interval, bars: int, purpose: str) -> tuple[str, str]:
+    def _create_series(self, symbol: str, interval: str, bars: int, purpose: str) -> tuple[str, str]:
         # A chart session of its own for each series: an error that condemns the session then costs this series only.
         session = self._ids.session("cs", purpose)
         series, turnaround, alias = self._ids.series()
         self._send(ChartCreateSession(ChartCreateSession.Params(session)))
         self._send(ResolveSymbol(ResolveSymbol.Params(session, alias, wire_symbol(symbol))))
-        self._send(CreateSeries(CreateSeries.Params(session, series, turnaround, alias, str(interval), bars)))
+        self._send(CreateSeries(CreateSeries.Params(session, series, turnaround, alias, interval, bars)))
         return session, series
 
     def _follow_quotes(self, symbol: str) -> None:
@@ -431,7 +441,9 @@ class ClientProtocol:
             case ChartCreateSession(p=p):
                 self._charts[p.session] = _Chart(p.session)
             case ChartDeleteSession(p=p):
-                self._charts.pop(p.session, None)
+                chart = self._charts.pop(p.session, None)
+                for series in () if chart is None else chart.series.values():
+                    self._let_go(series)
             case ResolveSymbol(p=p) if p.session in self._charts:
                 self._charts[p.session].symbols[p.alias] = plain_symbol(p.symbol)
             case CreateSeries(p=p) if p.session in self._charts:
@@ -452,7 +464,9 @@ class ClientProtocol:
                 chart = self._charts[p.session]
                 chart.series[p.series] = self._series(chart.symbols.get(p.alias, p.alias), p.resolution, chart.purpose)
             case RemoveSeries(p=p) if p.session in self._charts:
-                self._charts[p.session].series.pop(p.series, None)
+                removed = self._charts[p.session].series.pop(p.series, None)
+                if removed is not None:
+                    self._let_go(removed)
             case QuoteCreateSession(p=p):
                 ticks, quotes = _KINDS.get(purpose(p.session), (True, False))
                 self._quotes[p.session] = QuoteSession(ticks=ticks, quotes=quotes)
@@ -596,7 +610,7 @@ class ClientProtocol:
             # The server went on as if it had sent a bar that never came: what this connection shows next cannot fill the gap.
             self._hold(series, at)
             bars = min(MOST_BARS_A_REQUEST, max(series.bars_missed(self._server_now(at)), 10))
-            self._create_series(series.symbol, Interval.parse(series.interval), bars, _BACKFILL)
+            self._create_series(series.symbol, series.interval, bars, _BACKFILL)
         elif series in self._given_up and not series.held:
             self._let_go(series)
 
@@ -614,10 +628,21 @@ class ClientProtocol:
         """Hands out what a series held back, and the gap."""
         gap = series.release(self._settings.on_gap, self._events)
         self._let_go(series)
+        self._conclude(gap)
+
+    def _conclude(self, gap: Gap | None) -> None:
+        """What a gap entails beyond its event."""
         if gap is not None and self._settings.on_gap == "raise" and self.broken is None:
             span = f"from {gap.start:.0f} to {gap.end:.0f}"
             self.broken = ContinuityError(f"{gap.symbol} {gap.interval}: bars {span} were missed ({gap.reason})", gap)
         self._watch.found_gap = self._watch.found_gap or gap is not None
+
+    def _end_backfill(self, session: str, waiting: list[Series]) -> None:
+        """A backfill is complete, or there will be none. Each has a chart session to itself, which would go on streaming."""
+        self._send(ChartDeleteSession(ChartDeleteSession.Params(session)))
+        for series in waiting:
+            if series in self._given_up:
+                self._settle(series)
 
     def _complete_restored(self, session: str, name: str, series: Series, details: dict[str, Any]) -> None:
         """A delivery to a series that holds back is complete: enough, or are older bars needed?"""
@@ -636,9 +661,8 @@ class ClientProtocol:
             return
         if p.series in chart.history:
             self._complete_history(chart.history[p.series], p.details, at)
-        for waiting in chart.backfills.pop(p.series, ()):
-            if waiting in self._given_up:
-                self._settle(waiting)
+        if p.series in chart.backfills:
+            self._end_backfill(p.session, chart.backfills.pop(p.series))
         series = chart.series.get(p.series)
         if series is None:
             return
@@ -719,17 +743,17 @@ class ClientProtocol:
         for series in failed:
             self._events.append(SeriesFailed(series.symbol, series.interval, at, reason))
             self._lose(series, at)
-        unfilled = [series for key, each in chart.backfills.items() if name in (None, key) for series in each]
-        for series in unfilled:
-            if series in self._given_up:
-                self._settle(series)
+        unfilled = [key for key in chart.backfills if name in (None, key)]
+        for key in unfilled:
+            self._end_backfill(session, chart.backfills.pop(key))
         return bool(failed or requests or unfilled)
 
     def _lose(self, series: Series, at: float) -> None:
         """A series that was to be restored will not be."""
         if series in self._given_up:
-            series.give_up(self._server_now(at) or at, self._events)
+            gap = series.give_up(self._server_now(at) or at, self._events)
             self._let_go(series)
+            self._conclude(gap)
 
     def _on_protocol_error(self, reply: ProtocolErrorReply, at: float) -> None:
         reason = reply.p.reason

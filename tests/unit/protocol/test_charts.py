@@ -1,12 +1,13 @@
-"""When a bar is closed, why, and how often that is said."""
+"""When a bar is closed, why, and how often that is said; what is held back after a loss, and how it is handed out."""
 
 from __future__ import annotations
 
 import pytest
 
-from tvstreamer.constants import NO_VALUE
-from tvstreamer.events import Bar, Event
-from tvstreamer.protocol.charts import Series, history_bars
+from tvstreamer.constants import MOST_BARS_A_REQUEST, NO_VALUE
+from tvstreamer.continuity import Hole
+from tvstreamer.events import Bar, Event, Gap
+from tvstreamer.protocol.charts import OnGap, Series, history_bars
 from tvstreamer.protocol.packets import BarRow, BarValues
 
 MINUTE = 60
@@ -177,8 +178,313 @@ def test_history_has_each_time_once_and_in_order() -> None:
     assert history_bars("EX:SYM", "1", [], newest_is_closed=True) == []
 
 
+# --- a bar that never came --------------------------------------------------------------------------------------------
+
+
+def test_a_bar_that_was_jumped_over_is_waited_for_and_told_in_order() -> None:
+    series = live(row(0))
+    assert told(series, row(120)) == []
+    assert series.held
+    assert told(series, row(180)) == []
+    assert told(series, row(60)) == [
+        (0, 1.0, "successor", 0), (60, 1.0, "successor", 0), (120, 1.0, "successor", 0), (180, 1.0, None, 0)
+    ]  # fmt: skip
+    assert not series.held
+    assert series.track.verify()
+
+
+def test_every_bar_that_was_jumped_over_is_waited_for() -> None:
+    series = live(row(0))
+    told(series, row(180))
+    assert told(series, row(60)) == []
+    assert told(series, row(180, 1.2)) == [], "more of the same bar completes nothing"
+    assert [time for time, *_ in told(series, row(120))] == [0, 60, 120, 180]
+
+
+def test_an_update_that_brings_the_bars_between_misses_none() -> None:
+    assert [time for time, *_ in told(live(row(0)), row(120), row(60))] == [0, 60, 120]
+
+
+def test_minutes_without_a_trade_are_no_bars_that_were_missed() -> None:
+    series = live(row(0))
+    events: list[Event] = []
+    series.apply([BarRow(1, row(600))], None, events)
+    assert [event.time for event in events if isinstance(event, Bar)] == [0, 600]
+
+
+def test_a_snapshot_may_come_in_parts_with_any_indexes() -> None:
+    series = Series("EX:SYM", "1", MINUTE)
+    assert [time for time, *_ in told(series, row(0))] == [0]
+    assert [time for time, *_ in told(series, row(600))] == [0, 600]
+
+
+def test_an_older_row_leaves_the_index_alone() -> None:
+    series = live(row(0), row(60))
+    series.apply([BarRow(-7, row(0, 1.5))], None, [])
+    assert [time for time, *_ in told(series, row(120))] == [60, 120]
+
+
+def test_the_end_of_a_late_bar_is_not_that_of_the_newest() -> None:
+    series = live(row(0))
+    told(series, row(120), close_time=180.0)
+    told(series, row(60), close_time=120.0)
+    assert series.due() == 182.0
+
+
+def test_the_end_of_the_newest_bar_is_known_from_the_last_word_on_it() -> None:
+    series = live(row(0))
+    told(series, row(120), close_time=180.0)
+    told(series, row(120), close_time=190.0)
+    told(series, row(120))
+    release(series)
+    assert series.due() == 192.0
+
+
+def test_an_end_before_the_bar_begins_is_none() -> None:
+    series = live(row(0))
+    told(series, row(60), close_time=60.0)
+    assert series.due() == 122.0
+
+
+def test_a_jump_over_more_bars_than_can_be_asked_for_is_waited_out() -> None:
+    series = live(row(0))
+    series.apply([BarRow(10**15, row(600))], None, [])
+    assert told(series, row(60)) == []
+    assert series.held
+
+
+# --- after a loss -----------------------------------------------------------------------------------------------------
+
+
+def lost(*rows: BarValues, reason: str = "disconnected", seconds: int | None = MINUTE) -> Series:
+    """A live series whose connection was lost."""
+    series = live(*rows, seconds=seconds)
+    series.restart(reason)
+    return series
+
+
+def release(series: Series, on_gap: OnGap = "fill") -> list[object]:
+    """The gaps, and of the bars time, close, why they are closed, and revision."""
+    events: list[Event] = []
+    gap = series.release(on_gap, events)
+    gaps = [event for event in events if isinstance(event, Gap)]
+    assert gap == (gaps[-1] if gaps else None)
+    return [
+        (event.time, event.close, event.closed_by, event.revision) if isinstance(event, Bar) else event for event in events
+    ]
+
+
+def gap(start: float, end: float, filled: int | None, expected: int | None, reason: str = "disconnected") -> Gap:
+    return Gap("EX:SYM", "1", start, end, reason, filled, expected)
+
+
+def test_a_series_that_never_delivered_misses_nothing_on_the_next_connection() -> None:
+    series = Series("EX:SYM", "1", MINUTE)
+    series.restart("disconnected")
+    assert not series.held
+    assert series.bars_missed(1e9) == 0
+
+
+def test_what_was_missed_is_told_before_the_bars_that_fill_it() -> None:
+    series = lost(row(0), row(60))
+    told(series, row(0), row(60, 1.5), row(120), row(180), row(240))
+    assert release(series) == [
+        (60, 1.5, None, 0), (60, 1.5, "successor", 0),
+        gap(120, 240, 2, 2),
+        (120, 1.0, "successor", 0), (180, 1.0, "successor", 0), (240, 1.0, None, 0),
+    ]  # fmt: skip
+    assert series.track.verify()
+    assert not series.held
+    assert release(series) == [], "and only once"
+
+
+def test_what_was_missed_may_only_be_told() -> None:
+    series = lost(row(0), row(60))
+    told(series, row(60), row(120), row(180), row(240))
+    assert release(series, "yield") == [
+        (60, 1.0, None, 0), (60, 1.0, "successor", 0), gap(120, 240, 0, 2), (240, 1.0, None, 0)
+    ]  # fmt: skip
+    assert series.track.verify().holes == (Hole("EX:SYM", "1", 120, 240, 2, True),)
+
+
+def test_the_bar_after_the_last_one_known_leaves_no_gap() -> None:
+    series = lost(row(0))
+    told(series, row(0), row(60))
+    assert release(series) == [(0, 1.0, None, 0), (0, 1.0, "successor", 0), (60, 1.0, None, 0)]
+
+
+def test_the_last_bar_known_may_have_been_closed_by_the_clock() -> None:
+    series = live(row(0))
+    closed_by_time(series)
+    series.restart("disconnected")
+    told(series, row(0), row(60))
+    assert release(series) == [(60, 1.0, None, 0)]
+
+
+def test_the_forming_bar_is_closed_even_if_the_server_shows_it_no_more() -> None:
+    series = lost(row(0), row(60))
+    told(series, row(0), row(120))
+    assert release(series) == [(60, 1.0, "successor", 0), (120, 1.0, None, 0)]
+
+
+def test_corrections_made_meanwhile_are_revisions() -> None:
+    series = lost(row(0), row(60), row(120))
+    told(series, row(0), row(60, 1.7), row(120, 1.2))
+    assert release(series) == [(60, 1.7, "successor", 1), (120, 1.2, None, 0)]
+    assert told(series, row(60, 1.8)) == [(60, 1.8, "successor", 2)]
+
+
+def test_bars_from_before_the_first_one_delivered_stay_out() -> None:
+    series = lost(row(120), row(180))
+    told(series, row(0), row(60), row(120), row(180))
+    assert release(series) == [(180, 1.0, None, 0)]
+
+
+def test_a_server_that_does_not_go_back_far_enough_leaves_a_gap_of_unknown_size() -> None:
+    series = lost(row(0), row(60))
+    told(series, row(600), row(660), row(720))
+    assert release(series) == [
+        gap(60, 600, None, None),
+        gap(600, 720, 2, 2),
+        (600, 1.0, "successor", 0), (660, 1.0, "successor", 0), (720, 1.0, None, 0),
+    ]  # fmt: skip
+    assert series.track.verify().holes == (
+        Hole("EX:SYM", "1", 60, 600, 1, True), Hole("EX:SYM", "1", 120, 600, None, True)
+    )  # fmt: skip
+
+
+def test_a_gap_of_unknown_size_spares_the_last_bar_where_the_clock_has_closed_it() -> None:
+    series = live(row(0))
+    closed_by_time(series)
+    series.restart("stalled")
+    told(series, row(600))
+    assert release(series) == [gap(60, 600, None, None, "stalled"), (600, 1.0, None, 0)]
+
+
+def test_there_is_no_gap_where_no_bar_fits_in() -> None:
+    series = live(row(0))
+    closed_by_time(series)
+    series.restart("disconnected")
+    told(series, row(60), row(120))
+    assert release(series) == [
+        gap(60, 120, 1, 1), (60, 1.0, "successor", 0), (120, 1.0, None, 0)
+    ]  # fmt: skip
+
+
+def test_bars_from_within_a_gap_that_was_told_stay_out() -> None:
+    series = lost(row(0))
+    told(series, row(600))
+    release(series)
+    series.restart("disconnected")
+    told(series, row(0, 1.5), row(60), row(600), row(660))
+    assert release(series) == [(600, 1.0, None, 0), (600, 1.0, "successor", 0), (660, 1.0, None, 0)]
+
+
+def test_a_delivery_that_shows_nothing_of_use_is_no_proof_that_nothing_was_missed() -> None:
+    series = lost(row(60))
+    told(series, row(0))
+    assert release(series) == []
+    assert series.held
+    told(series, row(600))
+    assert release(series) == [gap(60, 600, None, None), (600, 1.0, None, 0)]
+
+
+def test_what_was_held_on_a_lost_connection_is_not_mixed_with_what_the_next_one_shows() -> None:
+    series = lost(row(0))
+    told(series, row(300))
+    series.restart("stalled")
+    told(series, row(900))
+    assert release(series) == [gap(0, 900, None, None), (900, 1.0, None, 0)], "and the first reason stands"
+
+
+def test_bars_asked_for_fill_the_gap_and_what_came_by_itself_is_the_newer_word() -> None:
+    series = live(row(0))
+    told(series, row(120, 1.6))
+    series.hold([row(0), row(60), row(120)])
+    assert release(series) == [
+        (0, 1.0, None, 0), (0, 1.0, "successor", 0),
+        gap(60, 120, 1, 1, "missing"),
+        (60, 1.0, "successor", 0), (120, 1.6, None, 0),
+    ]  # fmt: skip
+
+
+def test_bars_that_come_when_the_gap_is_closed_already_are_of_no_use() -> None:
+    series = live(row(0))
+    series.hold([row(60)])
+    assert release(series) == []
+    assert not series.held
+
+
+def test_updates_are_held_back_too_and_no_bar_is_closed_by_the_clock_meanwhile() -> None:
+    series = lost(row(0))
+    series.complete("streaming", 0.0)
+    events: list[Event] = []
+    assert series.update(*sent(row(0, 1.5)), 60.0, events) is True
+    assert events == []
+    assert series.due() is None
+    assert release(series) == [(0, 1.5, None, 0)]
+    assert series.due() == 62.0
+
+
+@pytest.mark.parametrize(
+    ("now", "bars"), [(60.0, 2), (119.0, 3), (120.0, 3), (121.0, 4), (6060.0, 102), (-1000.0, 2), (None, 0)]
+)
+def test_how_many_bars_were_missed_at_the_most_is_a_matter_of_time(now: float | None, bars: int) -> None:
+    assert lost(row(0), row(60)).bars_missed(now) == bars
+
+
+def test_how_many_bars_were_missed_cannot_be_said_without_their_length() -> None:
+    assert lost(row(0), seconds=None).bars_missed(1000.0) == 0
+
+
+def test_older_bars_are_needed_until_the_last_one_known_is_reached() -> None:
+    series = lost(row(0), row(60))
+    told(series, row(600))
+    assert series.more_needed() == 10
+    told(series, row(300))
+    assert series.more_needed() == 5
+    told(series, row(60))
+    assert series.more_needed() == 0
+
+
+def test_a_page_that_brings_nothing_older_is_the_last() -> None:
+    series = lost(row(0))
+    assert series.more_needed() == 0, "nothing was shown at all"
+    told(series, row(600))
+    assert series.more_needed() == 11
+    assert series.more_needed() == 0
+
+
+@pytest.mark.parametrize(("seconds", "newest"), [(MINUTE, 10.0**9), (None, 600.0)])
+def test_no_page_is_longer_than_a_request_may_be(seconds: int | None, newest: float) -> None:
+    series = lost(row(0), seconds=seconds)
+    told(series, row(newest))
+    assert series.more_needed() == MOST_BARS_A_REQUEST
+
+
+def test_a_series_that_does_not_come_back_leaves_a_gap_up_to_now() -> None:
+    series = lost(row(0), row(60))
+    told(series, row(120))
+    events: list[Event] = []
+    assert series.give_up(500.0, events) == gap(60, 500, None, None)
+    assert events == [gap(60, 500, None, None)]
+    assert not series.held
+
+
+def test_a_series_that_does_not_come_back_before_it_could_miss_a_bar_leaves_no_gap() -> None:
+    series = live(row(0))
+    closed_by_time(series)
+    series.restart("disconnected")
+    events: list[Event] = []
+    assert series.give_up(60.0, events) is None
+    assert events == []
+
+
 def test_a_series_shows_its_state() -> None:
     series = Series("EX:SYM", "1", MINUTE)
     assert "loading" in repr(series)
+    series.apply(sent(row(0)), None, [])
     series.complete("streaming", 0)
     assert "live" in repr(series)
+    series.restart("disconnected")
+    assert "holding back: disconnected" in repr(series)
