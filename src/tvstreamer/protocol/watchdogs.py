@@ -72,7 +72,8 @@ class Watch:
     def connected(self, now: float) -> None:
         self._began = self.bytes = self.heartbeats = self.progress = now
         self._alarm = None
-        limits = [limit for limit in self._limits().values() if limit is not None]
+        settings = self._settings
+        limits = [limit for limit in (settings.bytes, settings.heartbeats, settings.progress) if limit is not None]
         self.next_look = now + min(limits, default=math.inf)
 
     def disconnected(self) -> None:
@@ -83,6 +84,8 @@ class Watch:
         """What the server says of a symbol, and so when there may be progress."""
         if self._settings.progress is not None:
             self._sessions[info.symbol] = _session(info)
+            # Its market may be open while all others are closed, and the next look be planned for when they open.
+            self.next_look = min(self.next_look, self.bytes + self._settings.progress)
 
     def _limits(self) -> dict[str, float | None]:
         settings = self._settings
@@ -104,6 +107,9 @@ class Watch:
         """Looks whether something is overdue, and says when to look again."""
         if now < self.next_look:
             return
+        if self.progress - self._began > _SETTLING:
+            self._patience = 1
+            self._stalled_before = False
         looks = []
         for kind, limit in self._limits().items():
             if limit is None:
@@ -114,16 +120,17 @@ class Watch:
                 if self.verdict is None:
                     self._raise(kind, last, limit)
                 looks.append(now + limit)
+            elif kind == "progress":
+                # No later than without patience, as that may have ended by then.
+                looks.append(now + min(left, self._settings.progress or left) + self._closed_for(now, server_now))
             else:
-                looks.append(now + left + (self._closed_for(now, server_now) if kind == "progress" else 0.0))
+                looks.append(now + left)
         self.next_look = min(looks, default=math.inf)
 
     def _raise(self, kind: str, last: float, seconds: float) -> None:
         self._alarm = (kind, last, seconds)
         if kind == "progress":
-            if last - self._began > _SETTLING:
-                self._patience = 1
-            elif self._stalled_before and not self.found_gap:
+            if self._stalled_before and not self.found_gap:
                 self._patience = min(2 * self._patience, _MOST_PATIENCE)
             self._stalled_before = True
             self.found_gap = False
