@@ -462,6 +462,8 @@ class ClientProtocol:
                     chart.series[p.series] = self._series(symbol, p.resolution, chart.purpose)
             case ModifySeries(p=p) if p.session in self._charts:
                 chart = self._charts[p.session]
+                if p.series in chart.series:
+                    self._let_go(chart.series[p.series])
                 chart.series[p.series] = self._series(chart.symbols.get(p.alias, p.alias), p.resolution, chart.purpose)
             case RemoveSeries(p=p) if p.session in self._charts:
                 removed = self._charts[p.session].series.pop(p.series, None)

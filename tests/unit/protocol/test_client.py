@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from tvstreamer.errors import AuthError, FramingError, ServerError
+from tvstreamer.constants import RESTORE_TIMEOUT, STALL_CODE
+from tvstreamer.errors import (
+    AuthError,
+    ContinuityError,
+    FramingError,
+    InvalidPlan,
+    SeriesError,
+    ServerError,
+    SymbolError,
+)
 from tvstreamer.events import (
     Bar,
     Connected,
@@ -17,17 +26,20 @@ from tvstreamer.events import (
     Gap,
     HistoryComplete,
     Notice,
+    Quote,
     Reconnected,
     SeriesFailed,
+    Stalled,
     SymbolFailed,
     SymbolInfo,
     Tick,
 )
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec, framing
-from tvstreamer.protocol.client import ClientProtocol
-from tvstreamer.protocol.packets import CreateSeries, Heartbeat, QuoteAddSymbols, Unknown
+from tvstreamer.protocol.client import ClientProtocol, Settings
+from tvstreamer.protocol.packets import CreateSeries, Heartbeat, QuoteAddSymbols, RequestMoreData, Unknown
 from tvstreamer.protocol.subscription import Subscription
+from tvstreamer.protocol.watchdogs import Watchdogs
 
 HUGE = 10**400
 
@@ -35,8 +47,9 @@ HUGE = 10**400
 class Talk:
     """A connected client, and the ids that it chose."""
 
-    def __init__(self, *subscriptions: Subscription) -> None:
-        self.client = ClientProtocol(rng=random.Random(1))
+    def __init__(self, *subscriptions: Subscription, **settings: Any) -> None:
+        self.client = ClientProtocol(rng=random.Random(1), settings=Settings(**settings))
+        self.sent: list[Any] = []
         for each in subscriptions:
             self.client.subscribe(each)
         self.client.connected(0.0)
@@ -50,6 +63,7 @@ class Talk:
             for payload in framing.split(message):
                 command = codec.decode_command(payload)
                 assert not isinstance(command, Unknown)
+                self.sent.append(command)
                 methods.append(command.text if isinstance(command, Heartbeat) else json.loads(payload)["m"])
                 if isinstance(command, CreateSeries):
                     self.cs, self.series, self.alias = command.p.session, command.p.series, command.p.alias
@@ -76,12 +90,45 @@ class Talk:
     def complete(self, details: dict[str, Any] | None = None, at: float = 1.0, t_ms: int = 0) -> list[Event]:
         return self.hear("series_completed", self.cs, self.series, "streaming", "s1", details or {}, at=at, t_ms=t_ms)
 
+    def load(self, *values: list[float], at: float = 1.0) -> None:
+        """Has the first delivery of the newest series, which is about to come, over and done with."""
+        self.rows(*values, at=at)
+        self.complete(at=at)
+
+    def more(self, index: int, *values: list[float], at: float = 1.0, series: tuple[str, str] | None = None) -> list[Event]:
+        """An update, from `index` on; its events."""
+        cs, name = series or (self.cs, self.series)
+        data = {"s": [{"i": i, "v": v} for i, v in enumerate(values, index)], "t": "s1"}
+        return self.hear("du", cs, {name: data}, at=at)
+
+    def lose(self, at: float, cause: str = "gone", **how: Any) -> list[Event]:
+        self.client.disconnected(at, cause, **how)
+        return self.events()
+
+    def reconnect(self, at: float) -> list[Event]:
+        self.client.connected(at)
+        self.read()
+        return self.events()
+
     def quote(self, at: float = 1.0, s: str = "ok", **v: Any) -> list[Event]:
         return self.hear("qsd", self.qs, {"n": "EX:SYM", "s": s, "v": v}, at=at)
 
 
-def row(time: float) -> list[float]:
-    return [time, 1.0, 2.0, 0.5, 1.0, 3.0]
+PAIR = Subscription("EX:SYM", "1")
+NO_TICKS = Subscription("EX:SYM", "1", ticks=False)
+
+
+def row(time: float, close: float = 1.0) -> list[float]:
+    return [time, 1.0, 2.0, 0.5, close, 3.0]
+
+
+def bars(events: list[Event]) -> list[tuple[float, str | None, int]]:
+    """Time, reason for which it is closed, and revision of each bar among them."""
+    return [(bar.time, bar.closed_by, bar.revision) for bar in events if isinstance(bar, Bar)]
+
+
+def gap(start: float, end: float, filled: int | None, expected: int | None, reason: str = "disconnected") -> Gap:
+    return Gap("EX:SYM", "1", start, end, reason, filled, expected)
 
 
 @pytest.fixture
@@ -146,10 +193,8 @@ def test_a_reconnect_closes_no_bar_twice(talk: Talk) -> None:
     talk.read()
     assert talk.events() == [Connected(3.0, 2), Gap("EX:SYM", None, 2.0, 3.0, "disconnected", None)]
     assert talk.rows(row(0), row(60), row(120), at=4.0) == [], "held back until the delivery is complete"
-    *bars, complete, back = talk.complete(at=4.0)
-    assert [(bar.time, bar.closed_by) for bar in bars if isinstance(bar, Bar)] == [
-        (60, None), (60, "successor"), (120, None)
-    ]  # fmt: skip
+    *told, complete, back = talk.complete(at=4.0)
+    assert bars(told) == [(60, None, 0), (60, "successor", 0), (120, None, 0)]
     assert complete == HistoryComplete("EX:SYM", "1", 4.0, 3, "streaming")
     assert back == Reconnected(4.0, 2, 2.0)
 
@@ -255,3 +300,760 @@ def test_history_fails_when_no_other_connection_will_follow(talk: Talk) -> None:
     assert request.done
     assert "connection lost" in str(request.error)
     assert talk.events() == []
+
+
+# --- after a loss -----------------------------------------------------------------------------------------------------
+
+
+def test_what_a_reconnect_tells_has_its_order(talk: Talk) -> None:
+    talk.quote(lp=1.0)
+    talk.load(row(0), row(60))
+    assert talk.lose(100.0) == [Disconnected(100.0, 1, 1006, "gone")]
+    assert not talk.client.restored
+    assert talk.reconnect(250.0) == [Connected(250.0, 2), Gap("EX:SYM", None, 100.0, 250.0, "disconnected", None)]
+    talk.rows(row(0), row(60), row(120), row(180), row(240), at=251.0)
+    told = talk.complete(at=251.0)
+    assert [type(event) for event in told] == [Bar, Bar, Gap, Bar, Bar, Bar, HistoryComplete, Reconnected]
+    assert bars(told[:2]) == [(60, None, 0), (60, "successor", 0)]
+    assert told[2] == gap(120, 240, 2, 2)
+    assert bars(told[3:]) == [(120, "successor", 0), (180, "successor", 0), (240, None, 0)]
+    assert told[-1] == Reconnected(251.0, 2, 151.0)
+    assert talk.client.restored
+    assert bars(talk.more(2, row(120, 1.5), at=252.0)) == [(120, "successor", 1)]
+    assert talk.client.ledger.verify()
+
+
+def test_an_outage_shorter_than_a_bar_leaves_no_gap_among_the_bars(talk: Talk) -> None:
+    talk.load(row(0), row(60))
+    talk.lose(70.0)
+    talk.reconnect(75.0)
+    talk.rows(row(0), row(60, 1.5), at=76.0)
+    assert [type(event) for event in talk.complete(at=76.0)] == [Bar, HistoryComplete, Reconnected]
+
+
+def test_a_loss_before_the_first_delivery_is_no_gap(talk: Talk) -> None:
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    assert bars(talk.rows(row(0), row(60), at=4.0)) == [(0, "successor", 0), (60, None, 0)]
+    assert [type(event) for event in talk.complete(at=4.0)] == [HistoryComplete]
+
+
+def test_a_loss_within_the_first_delivery_is_made_good_by_the_next_one() -> None:
+    talk = Talk(NO_TICKS)
+    talk.rows(row(0), row(60))
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    talk.rows(row(0), row(60), row(120), at=4.0)
+    told = talk.complete(at=4.0)
+    assert bars(told) == [(60, None, 0), (60, "successor", 0), (120, None, 0)]
+    assert [type(event) for event in told[-2:]] == [HistoryComplete, Reconnected]
+
+
+def test_a_reconnect_asks_for_as_many_bars_as_may_have_been_missed() -> None:
+    talk = Talk(NO_TICKS, n_init_bars=5)
+    talk.hear_text(json.dumps({"session_id": "x", "timestampMs": 1_000_000}), at=1.0)
+    talk.load(row(0), row(960))
+    talk.lose(2.0)
+    talk.reconnect(1 + 100 * 60.0)
+    counts = [command.p.count for command in talk.sent if isinstance(command, CreateSeries)]
+    assert counts == [5, 103], "by the server's clock, which is ahead of ours"
+
+
+def test_an_outage_longer_than_one_window_is_filled_page_by_page() -> None:
+    talk = Talk(NO_TICKS)
+    talk.load(row(0))
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    talk.rows(row(300), row(360), at=4.0)
+    assert [type(event) for event in talk.complete(at=4.0)] == [HistoryComplete]
+    assert talk.read() == ["request_more_data"]
+    assert talk.rows(row(180), row(240), at=5.0) == []
+    assert talk.more(2, row(360, 1.1), at=5.0) == [], "what comes live meanwhile has to wait"
+    assert talk.complete(at=5.0) == []
+    assert talk.read() == ["request_more_data"]
+    assert [command.p.count for command in talk.sent if isinstance(command, RequestMoreData)] == [6, 4]
+    talk.rows(row(0), row(60), row(120), at=6.0)
+    told = talk.complete(at=6.0)
+    assert told[2] == gap(60, 360, 5, 5)
+    assert bars(told)[2:] == [(time, "successor", 0) for time in (60, 120, 180, 240, 300)] + [(360, None, 0)]
+    assert told[-1] == Reconnected(6.0, 2, 4.0)
+
+
+def test_a_server_that_has_no_more_leaves_a_gap_of_unknown_size() -> None:
+    talk = Talk(NO_TICKS)
+    talk.load(row(0))
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    talk.rows(row(300), row(360), at=4.0)
+    talk.complete(at=4.0)
+    told = talk.complete({"data_completed": "end"}, at=5.0)
+    assert told[0] == gap(0, 300, None, None)
+    assert told[1] == gap(300, 360, 1, 1)
+    assert bars(told) == [(300, "successor", 0), (360, None, 0)]
+    assert isinstance(told[-1], Reconnected)
+
+
+def test_a_server_that_stops_answering_leaves_a_gap_of_unknown_size_after_a_while() -> None:
+    talk = Talk(NO_TICKS)
+    talk.load(row(0))
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    talk.rows(row(300), at=4.0)
+    talk.complete(at=4.0)
+    assert talk.client.next_deadline() == 3.0 + RESTORE_TIMEOUT
+    talk.client.handle_deadline(3.0 + RESTORE_TIMEOUT)
+    told = talk.events()
+    assert told[0] == gap(0, 300, None, None)
+    assert bars(told) == [(300, None, 0)]
+    assert talk.hear_text("~h~1", at=50.0) == [Reconnected(50.0, 2, 48.0)]
+    assert bars(talk.more(1, row(360), at=51.0)) == [(300, "successor", 0), (360, None, 0)]
+
+
+def test_a_server_that_shows_nothing_is_asked_again_when_the_next_bar_comes() -> None:
+    talk = Talk(NO_TICKS)
+    talk.load(row(0))
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    main = (talk.cs, talk.series)
+    talk.client.handle_deadline(3.0 + RESTORE_TIMEOUT)
+    assert talk.events() == []
+    assert talk.hear_text("~h~1", at=50.0) == [Reconnected(50.0, 2, 48.0)]
+    assert talk.more(5, row(300), at=51.0, series=main) == []
+    assert talk.read()[-3:] == ["chart_create_session", "resolve_symbol", "create_series"]
+    assert "_backfill_" in talk.cs
+    talk.rows(row(0), row(60), row(300), at=52.0)
+    told = talk.complete(at=52.0)
+    assert told[2] == gap(60, 300, 1, 1)
+    assert bars(told)[2:] == [(60, "successor", 0), (300, None, 0)]
+
+
+def test_gaps_may_only_be_told() -> None:
+    talk = Talk(NO_TICKS, on_gap="yield")
+    talk.load(row(0))
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    talk.rows(row(0), row(60), row(120), at=4.0)
+    told = talk.complete(at=4.0)
+    assert told[2] == gap(60, 120, 0, 1)
+    assert bars(told) == [(0, None, 0), (0, "successor", 0), (120, None, 0)]
+    assert talk.client.broken is None
+
+
+def test_gaps_may_end_the_stream() -> None:
+    talk = Talk(NO_TICKS, on_gap="raise")
+    talk.load(row(0))
+    for lost_at, newest in ((2.0, 120), (5.0, 240)):
+        talk.lose(lost_at)
+        talk.reconnect(lost_at + 1)
+        talk.rows(*(row(time) for time in range(0, newest + 1, 60)), at=lost_at + 1)
+        assert any(isinstance(event, Gap) for event in talk.complete(at=lost_at + 1))
+    broken = talk.client.broken
+    assert isinstance(broken, ContinuityError)
+    assert str(broken) == "EX:SYM 1: bars from 60 to 120 were missed (disconnected)"
+    assert broken.gap == gap(60, 120, 0, 1), "the first one"
+
+
+def test_a_reconnect_that_missed_nothing_ends_no_stream() -> None:
+    talk = Talk(NO_TICKS, on_gap="raise")
+    talk.load(row(0))
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    talk.rows(row(0), row(60), at=4.0)
+    talk.complete(at=4.0)
+    assert talk.client.broken is None
+
+
+def test_a_loss_during_the_restoration_is_part_of_the_same_trouble() -> None:
+    talk = Talk(PAIR)
+    talk.load(row(0))
+    talk.lose(100.0)
+    talk.reconnect(200.0)
+    talk.rows(row(180), at=201.0)
+    talk.complete(at=201.0)
+    talk.lose(202.0)
+    assert talk.reconnect(310.0) == [Connected(310.0, 3), Gap("EX:SYM", None, 202.0, 310.0, "disconnected", None)]
+    talk.rows(row(300), at=311.0)
+    talk.complete(at=311.0)
+    assert "request_more_data" in talk.read(), "the bars of the second connection do not count"
+    talk.rows(*(row(time) for time in range(0, 300, 60)), at=312.0)
+    told = talk.complete(at=312.0)
+    assert [event for event in told if isinstance(event, Gap)] == [gap(60, 300, 4, 4)]
+    assert told[-1] == Reconnected(312.0, 3, 212.0)
+    assert talk.client.ledger.verify()
+
+
+def test_two_series_of_a_pair_come_back_each_for_itself() -> None:
+    talk = Talk(PAIR, NO_TICKS)
+    series = []
+    for connection in range(2):
+        created = [(command.p.session, command.p.series) for command in talk.sent if isinstance(command, CreateSeries)]
+        series = created[-2:]
+        for number, (talk.cs, talk.series) in enumerate(series):
+            talk.load(*(row(time) for time in range(0, 61 + 60 * (connection + number), 60)), at=2.0 + 10 * connection)
+        if not connection:
+            talk.lose(5.0)
+            talk.reconnect(11.0)
+    assert len(talk.client.ledger._tracks) == 2
+    assert talk.client.ledger.verify()
+    assert talk.client.restored
+
+
+def test_a_stall_is_told_before_the_loss_that_it_leads_to() -> None:
+    talk = Talk(PAIR, watchdogs=Watchdogs(bytes=25.0))
+    talk.load(row(0), at=1.0)
+    assert talk.client.next_deadline() == 25.0
+    talk.client.handle_deadline(25.0)
+    assert talk.client.stalled is None
+    talk.client.handle_deadline(26.0)
+    verdict = talk.client.stalled
+    assert verdict == "stalled: bytes for 25 s"
+    assert talk.lose(26.0, verdict, code=STALL_CODE, by_us=True) == [
+        Stalled(26.0, 1, "bytes", 25.0), Disconnected(26.0, 1, STALL_CODE, verdict)
+    ]  # fmt: skip
+    assert talk.reconnect(27.0)[1] == Gap("EX:SYM", None, 26.0, 27.0, "stalled", None)
+    talk.rows(row(0), row(60), row(120), at=28.0)
+    assert gap(60, 120, 1, 1, "stalled") in talk.complete(at=28.0)
+
+
+def test_a_connection_that_the_user_closed_is_no_loss(talk: Talk) -> None:
+    talk.load(row(0))
+    assert talk.lose(2.0, "closed", code=1000, by_us=True) == []
+    assert talk.lose(3.0) == [], "nor is one that was none"
+    assert talk.reconnect(4.0) == [Connected(4.0, 2)]
+
+
+def test_without_subscriptions_the_first_message_makes_a_loss_good() -> None:
+    talk = Talk()
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    assert talk.hear_text("~h~1", at=4.0) == [Reconnected(4.0, 2, 2.0)]
+
+
+# --- series that do not come back -------------------------------------------------------------------------------------
+
+
+def come_back_to(talk: Talk) -> None:
+    """Lost at 100 with the bar of 0 forming, connected again at 200."""
+    talk.load(row(0))
+    talk.lose(100.0)
+    talk.reconnect(200.0)
+
+
+def test_a_series_that_fails_on_the_way_back_leaves_a_gap() -> None:
+    talk = Talk(NO_TICKS)
+    come_back_to(talk)
+    assert talk.hear("series_error", talk.cs, talk.series, "s1", "no", at=201.0) == [
+        SeriesFailed("EX:SYM", "1", 201.0, "no"), gap(0, 201, None, None), Reconnected(201.0, 2, 101.0)
+    ]  # fmt: skip
+    assert talk.client.next_deadline() is None
+
+
+def test_a_chart_session_that_fails_on_the_way_back_leaves_a_gap() -> None:
+    talk = Talk(NO_TICKS)
+    come_back_to(talk)
+    assert talk.hear("critical_error", talk.cs, "bad", "call", at=201.0) == [
+        SeriesFailed("EX:SYM", "1", 201.0, "bad: call"), gap(0, 201, None, None), Reconnected(201.0, 2, 101.0)
+    ]  # fmt: skip
+
+
+def test_a_symbol_that_fails_on_the_way_back_leaves_a_gap() -> None:
+    talk = Talk(NO_TICKS, on_gap="raise")
+    come_back_to(talk)
+    assert talk.hear("symbol_error", talk.cs, talk.alias, "gone", at=201.0) == [
+        SymbolFailed("EX:SYM", 201.0, "gone"), gap(0, 201, None, None), Reconnected(201.0, 2, 101.0)
+    ]  # fmt: skip
+    assert talk.client.broken is not None
+    assert talk.hear("series_error", talk.cs, talk.series, "s1", "resolve error", at=202.0) == [
+        SeriesFailed("EX:SYM", "1", 202.0, "resolve error")
+    ], "and only one"
+
+
+def test_the_gap_of_a_failed_series_ends_by_the_servers_clock() -> None:
+    talk = Talk(NO_TICKS)
+    come_back_to(talk)
+    talk.hear_text(json.dumps({"session_id": "x", "timestampMs": 500_000}), at=200.0)
+    assert gap(0, 501, None, None) in talk.hear("series_error", talk.cs, talk.series, "s1", "no", at=201.0)
+
+
+# --- a bar that never came --------------------------------------------------------------------------------------------
+
+
+def jump(talk: Talk) -> tuple[str, str]:
+    """The bar of 120 comes as if that of 60 had come; the series, which waits now for a backfill."""
+    talk.load(row(0))
+    series = (talk.cs, talk.series)
+    assert talk.more(2, row(120), at=2.0) == []
+    assert talk.read() == ["chart_create_session", "resolve_symbol", "create_series"]
+    assert "_backfill_" in talk.cs
+    return series
+
+
+@pytest.fixture
+def bare() -> Talk:
+    return Talk(NO_TICKS)
+
+
+def test_a_bar_that_never_came_is_asked_for_on_a_series_of_its_own(bare: Talk) -> None:
+    series = jump(bare)
+    assert bare.hear("symbol_resolved", bare.cs, bare.alias, {"name": "SYM"}, at=3.0) == []
+    assert bare.rows(row(0), row(60), row(120), at=3.0) == []
+    assert bare.more(2, row(120, 1.5), at=3.0, series=series) == []
+    told = bare.complete(at=3.0)
+    assert bars(told) == [(0, None, 0), (0, "successor", 0), (60, "successor", 0), (120, None, 0)]
+    assert told[2] == gap(60, 120, 1, 1, "missing")
+    assert bare.read() == ["chart_delete_session"]
+    assert bars(bare.more(3, row(180), at=4.0, series=series)) == [(120, "successor", 0), (180, None, 0)]
+    assert bare.client.ledger.verify()
+
+
+def test_a_backfill_covers_all_the_time_since_the_last_bar(bare: Talk) -> None:
+    bare.load(row(0))
+    bare.hear_text(json.dumps({"session_id": "x", "timestampMs": 6_000_000}), at=1.0)
+    bare.more(100, row(6000), at=2.0)
+    bare.read()
+    assert [command.p.count for command in bare.sent if isinstance(command, CreateSeries)] == [300, 103]
+
+
+def test_bars_out_of_order_are_no_gap_and_the_backfill_is_of_no_use(bare: Talk) -> None:
+    series = jump(bare)
+    assert bars(bare.more(1, row(60), at=3.0, series=series)) == [(0, "successor", 0), (60, "successor", 0), (120, None, 0)]
+    assert bare.client.next_deadline() == 183.0, "when the last bar ends, and not when the wait would have"
+    bare.rows(row(0), row(60), row(120), at=3.0)
+    assert bare.complete(at=3.0) == []
+    assert bare.read() == ["chart_delete_session"]
+
+
+def test_a_backfill_that_is_refused_leaves_the_gap_unfilled(bare: Talk) -> None:
+    jump(bare)
+    told = bare.hear("series_error", bare.cs, bare.series, "s1", "no", at=3.0)
+    assert told == [gap(0, 120, None, None, "missing"), *told[1:]]
+    assert bars(told) == [(120, None, 0)]
+    assert bare.read() == ["chart_delete_session"]
+
+
+def test_a_refusal_when_the_gap_is_closed_already_means_nothing(bare: Talk) -> None:
+    series = jump(bare)
+    bare.more(1, row(60), at=3.0, series=series)
+    assert bare.hear("critical_error", bare.cs, "bad", "call", at=3.0) == []
+
+
+def test_a_backfill_that_nobody_answers_leaves_the_gap_unfilled(bare: Talk) -> None:
+    jump(bare)
+    assert bare.client.next_deadline() == 2.0 + RESTORE_TIMEOUT
+    bare.client.handle_deadline(2.0 + RESTORE_TIMEOUT)
+    told = bare.events()
+    assert told[0] == gap(0, 120, None, None, "missing")
+    assert bars(told) == [(120, None, 0)]
+
+
+def test_minutes_without_a_trade_are_no_gap(bare: Talk) -> None:
+    bare.load(row(0))
+    assert bars(bare.more(1, row(3600), at=2.0)) == [(0, "successor", 0), (3600, None, 0)]
+    assert bare.read() == []
+
+
+def test_a_clearing_update_ends_the_wait_for_a_bar(bare: Talk) -> None:
+    (bare.cs, bare.series), backfill = jump(bare), (bare.cs, bare.series)
+    assert backfill != (bare.cs, bare.series)
+    bare.rows(at=3.0)
+    assert bare.client.next_deadline() is None
+    assert bars(bare.rows(row(600), at=4.0)) == [(600, None, 0)]
+
+
+# --- subscriptions that end -------------------------------------------------------------------------------------------
+
+
+def test_what_is_unsubscribed_while_there_is_no_connection_is_not_missed(talk: Talk) -> None:
+    talk.quote(lp=1.0)
+    talk.load(row(0))
+    talk.lose(2.0)
+    talk.client.unsubscribe(PAIR)
+    assert talk.reconnect(3.0) == [Connected(3.0, 2)]
+    assert talk.hear_text("~h~1", at=4.0) == [Reconnected(4.0, 2, 2.0)]
+    talk.client.subscribe(PAIR)
+    talk.read()
+    assert bars(talk.rows(row(0), row(600), at=5.0)) == [(0, "successor", 0), (600, None, 0)], "it begins anew"
+
+
+def test_ticks_that_another_subscription_asks_for_are_missed_all_the_same() -> None:
+    talk = Talk(PAIR, Subscription("EX:SYM"))
+    talk.quote(lp=1.0)
+    talk.lose(2.0)
+    talk.client.unsubscribe(Subscription("EX:SYM"))
+    assert talk.reconnect(3.0)[1:] == [Gap("EX:SYM", None, 2.0, 3.0, "disconnected", None)]
+
+
+def test_of_two_series_of_a_pair_the_other_one_comes_back() -> None:
+    talk = Talk(NO_TICKS, PAIR)
+    talk.load(row(0))  # the second one; nothing came for the first
+    talk.lose(2.0)
+    talk.client.unsubscribe(NO_TICKS)
+    talk.reconnect(3.0)
+    talk.rows(row(0), row(60), row(120), at=4.0)
+    assert gap(60, 120, 1, 1) in talk.complete(at=4.0)
+
+
+def test_what_was_subscribed_without_a_connection_ends_without_one(bare: Talk) -> None:
+    bare.load(row(0))
+    bare.lose(2.0)
+    bare.client.subscribe(PAIR)
+    bare.client.unsubscribe(PAIR)
+    bare.reconnect(3.0)
+    bare.rows(row(0), row(60), row(120), at=4.0)
+    assert gap(60, 120, 1, 1) in bare.complete(at=4.0), "and takes no other's series with it"
+
+
+def test_what_is_unsubscribed_on_the_way_back_is_not_waited_for(bare: Talk) -> None:
+    come_back_to(bare)
+    bare.client.unsubscribe(NO_TICKS)
+    assert bare.hear_text("~h~1", at=201.0) == [Reconnected(201.0, 2, 101.0)]
+    assert bare.client.next_deadline() is None
+
+
+# --- history ----------------------------------------------------------------------------------------------------------
+
+
+MINUTE = Interval.parse("1")
+
+
+def test_history_that_was_asked_for_on_a_lost_connection_is_asked_for_again(talk: Talk) -> None:
+    request = talk.client.request_history("EX:OTHER", MINUTE, 2)
+    talk.read()
+    talk.rows(row(0), row(60))
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    assert bars(talk.rows(row(120), row(180), at=4.0)) == []
+    talk.complete(at=4.0)
+    assert [bar.time for bar in request.bars] == [120, 180], "and what came before is not mixed in"
+
+
+def test_history_may_be_asked_for_and_let_go_without_a_connection() -> None:
+    talk = Talk()
+    talk.lose(2.0)
+    kept, dropped = talk.client.request_history("EX:A", MINUTE, 2), talk.client.request_history("EX:B", MINUTE, 2)
+    talk.client.end_history(dropped)
+    talk.client.connected(3.0)
+    assert talk.read().count("create_series") == 1
+    talk.complete(at=4.0)
+    assert (kept.done, dropped.done) == (True, False)
+
+
+def test_history_that_was_answered_is_not_asked_for_again(talk: Talk) -> None:
+    request = talk.client.request_history("EX:OTHER", MINUTE, 1)
+    talk.read()
+    talk.load(row(0))
+    assert request.done
+    talk.complete()
+    talk.lose(2.0)
+    talk.client.connected(3.0)
+    assert talk.read().count("create_series") == 1, "that of the subscription"
+
+
+def test_history_shorter_than_asked_for_says_why() -> None:
+    talk = Talk()
+    requests = [talk.client.request_history("EX:A", MINUTE, 5) for _ in range(3)]
+    talk.read()
+    created = [(command.p.session, command.p.series) for command in talk.sent if isinstance(command, CreateSeries)]
+    details = [{}, {"data_completed": "end"}, {"data_completed": "plan limit"}]
+    for (talk.cs, talk.series), each in zip(created, details, strict=True):
+        talk.rows(row(0))
+        talk.complete(each)
+    assert [(request.complete, request.limit) for request in requests] == [
+        (False, None), (True, None), (False, "plan limit")
+    ]  # fmt: skip
+
+
+def test_the_newest_bar_of_history_is_closed_if_its_time_is_over(talk: Talk) -> None:
+    requests = []
+    for t_ms in (59_999, 60_000):
+        requests.append(talk.client.request_history("EX:A", MINUTE, 1))
+        talk.read()
+        talk.rows(row(0), t_ms=t_ms)
+        talk.complete(t_ms=t_ms)
+    assert [request.bars[0].closed for request in requests] == [False, True]
+
+
+def test_history_of_a_symbol_that_fails_is_an_error_and_no_event(talk: Talk) -> None:
+    request = talk.client.request_history("EX:NOPE", MINUTE, 1)
+    talk.read()
+    assert talk.hear("symbol_resolved", talk.cs, talk.alias, {"name": "NOPE"}) == []
+    assert talk.hear("symbol_error", talk.cs, talk.alias, "invalid symbol") == []
+    assert isinstance(request.error, SymbolError)
+    assert str(request.error) == "EX:NOPE: invalid symbol"
+    assert talk.hear("series_error", talk.cs, talk.series, "s1", "resolve error") == []
+    assert isinstance(request.error, SymbolError), "the first error stands"
+
+
+def test_a_symbol_that_fails_fails_no_history_of_another(talk: Talk) -> None:
+    request = talk.client.request_history("EX:A", MINUTE, 1)
+    talk.read()
+    talk.hear("symbol_error", talk.cs, "sds_sym_99", "invalid symbol")
+    assert not request.done
+
+
+def test_history_of_a_series_that_fails_is_an_error(talk: Talk) -> None:
+    request = talk.client.request_history("EX:A", MINUTE, 1)
+    talk.read()
+    assert talk.hear("series_error", talk.cs, talk.series, "s1", "no") == []
+    assert isinstance(request.error, SeriesError)
+    assert str(request.error) == "EX:A 1: no"
+
+
+def test_without_another_connection_history_fails_for_the_reason_that_the_server_gave(talk: Talk) -> None:
+    request = talk.client.request_history("EX:A", MINUTE, 1)
+    talk.hear("protocol_error", "token expired")
+    talk.lose(2.0)
+    talk.client.abandon()
+    assert isinstance(request.error, AuthError)
+
+
+def test_a_history_request_shows_its_state(talk: Talk) -> None:
+    request = talk.client.request_history("EX:A", MINUTE, 1)
+    assert repr(request) == "<HistoryRequest 1 x EX:A 1: 0 rows so far>"
+    talk.read()
+    talk.load(row(0))
+    assert repr(request) == "<HistoryRequest 1 x EX:A 1: done>"
+    failed = talk.client.request_history("EX:A", MINUTE, 1)
+    failed.fail(SeriesError("no"))
+    assert repr(failed) == "<HistoryRequest 1 x EX:A 1: failed>"
+
+
+@pytest.mark.parametrize("bars", [0, 1_000_001, 1.5])
+def test_an_impossible_length_of_history_is_refused_with_its_value(talk: Talk, bars: Any) -> None:
+    with pytest.raises(InvalidPlan, match=f"history of {bars} bars: expected a whole number from 1 to 1000000"):
+        talk.client.request_history("EX:A", MINUTE, bars)
+
+
+# --- a tape's commands ------------------------------------------------------------------------------------------------
+
+
+class Tape(Talk):
+    """A client that is played a tape: its commands are adopted, and nothing is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cs, self.series, self.alias, self.qs = "cs_a", "sds_1", "sym", "qs_x"
+        self.says("chart_create_session", "cs_a", "")
+        self.says("resolve_symbol", "cs_a", "sym", "EX:SYM")
+
+    def says(self, method: str, *p: Any) -> None:
+        self.client.adopt(json.dumps({"m": method, "p": p}))
+
+    def creates(self, resolution: str = "1", cs: str = "cs_a", series: str = "sds_1") -> None:
+        self.says("create_series", cs, series, "s1", "sym", resolution, 300, "")
+
+    def again(self, at: float) -> list[Event]:
+        self.client.adopt_connection(at)
+        self.says("chart_create_session", "cs_a", "")
+        self.says("resolve_symbol", "cs_a", "sym", "EX:SYM")
+        return self.events()
+
+
+def test_a_tapes_commands_give_its_replies_their_names() -> None:
+    tape = Tape()
+    tape.creates()
+    tape.says("quote_create_session", "qs_x")
+    tape.says("quote_add_symbols", "qs_x", "EX:SYM")
+    assert bars(tape.rows(row(0))) == [(0, None, 0)]
+    assert tape.quote(lp=1.0) == [Tick("EX:SYM", 1.0, 1.0, None)]
+    tape.says("quote_remove_symbols", "qs_x", "EX:SYM")
+    assert tape.quote(lp=2.0) == []
+    tape.says("quote_delete_session", "qs_x")
+    assert tape.quote(lp=3.0) == []
+    assert tape.client.statistics().unclaimed == 2
+
+
+def test_a_tape_may_hold_what_is_no_command_and_commands_for_nothing() -> None:
+    tape = Tape()
+    tape.client.adopt("~h~1")
+    tape.creates(cs="cs_other")
+    tape.says("remove_series", "cs_other", "sds_1")
+    tape.says("remove_series", "cs_a", "sds_9")
+    tape.says("chart_delete_session", "cs_other")
+    tape.says("quote_add_symbols", "qs_other", "EX:SYM")
+    assert tape.rows(row(0)) == []
+
+
+def test_a_modified_series_is_another_one() -> None:
+    tape = Tape()
+    tape.creates()
+    tape.load(row(0))
+    tape.says("modify_series", "cs_a", "sds_1", "s2", "sym", "5", "")
+    tape.says("modify_series", "cs_a", "sds_2", "s2", "sym", "15", "")
+    assert [bar.interval for bar in tape.rows(row(300)) if isinstance(bar, Bar)] == ["5"]
+    tape.series = "sds_2"
+    assert [bar.interval for bar in tape.rows(row(900)) if isinstance(bar, Bar)] == ["15"]
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        ("modify_series", "cs_a", "sds_1", "s2", "sym", "5", ""),
+        ("remove_series", "cs_a", "sds_1"),
+        ("chart_delete_session", "cs_a"),
+    ],
+)
+def test_a_series_that_ends_on_the_way_back_is_not_waited_for(ending: tuple[str, ...]) -> None:
+    tape = Tape()
+    tape.creates()
+    tape.load(row(0))
+    tape.lose(2.0)
+    tape.again(3.0)
+    tape.creates()
+    tape.says(*ending)
+    assert tape.hear_text("~h~1", at=4.0) == [Reconnected(4.0, 2, 2.0)]
+
+
+def test_the_backfill_on_a_tape_fills_the_gap_of_its_series() -> None:
+    tape = Tape()
+    tape.creates()
+    tape.load(row(0))
+    tape.more(2, row(120), at=2.0)
+    tape.says("chart_create_session", "cs_backfill_abc", "")
+    tape.says("resolve_symbol", "cs_backfill_abc", "sym", "EX:SYM")
+    tape.creates(cs="cs_backfill_abc", series="sds_2")
+    tape.cs, tape.series = "cs_backfill_abc", "sds_2"
+    tape.rows(row(0), row(60), at=3.0)
+    assert gap(60, 120, 1, 1, "missing") in tape.complete(at=3.0)
+
+
+def test_history_on_a_tape_is_told_from_the_stream() -> None:
+    tape = Tape()
+    tape.says("chart_create_session", "cs_history_abc", "")
+    tape.says("resolve_symbol", "cs_history_abc", "sym", "EX:SYM")
+    tape.creates(cs="cs_history_abc")
+    tape.cs = "cs_history_abc"
+    assert tape.rows(row(0)) == []
+    assert tape.complete() == []
+    tape.lose(2.0)
+    tape.again(3.0)
+    assert tape.read() == [], "nobody waits for it"
+
+
+def test_a_resolution_that_we_do_not_know_keeps_its_spelling() -> None:
+    tape = Tape()
+    tape.creates("7X")
+    assert [bar.interval for bar in tape.rows(row(0)) if isinstance(bar, Bar)] == ["7X"]
+    tape.complete()
+    assert tape.more(2, row(120), at=2.0) == []
+    assert [command.p.resolution for command in backfills(tape)] == ["7X"]
+
+
+def backfills(talk: Talk) -> list[CreateSeries]:
+    talk.read()
+    return [command for command in talk.sent if isinstance(command, CreateSeries) and "_backfill_" in command.p.session]
+
+
+# --- odds and ends ----------------------------------------------------------------------------------------------------
+
+
+def test_an_update_may_hold_objects_that_are_no_series(talk: Talk) -> None:
+    objects = {"st1": {"st": []}, "other": {"s": [{"i": 0, "v": row(0)}], "t": "s1"}}
+    assert talk.hear("du", talk.cs, objects) == []
+
+
+def test_replies_for_sessions_that_we_do_not_follow_are_counted(talk: Talk) -> None:
+    assert talk.hear("series_completed", "cs_other", "sds_1", "streaming", "s1", {}) == []
+    assert talk.hear("symbol_resolved", "cs_other", "sym", {"name": "A"}) == []
+    assert talk.hear("symbol_error", "cs_other", "sym", "no") == []
+    assert talk.hear("qsd", talk.qs, {"n": "EX:OTHER", "s": "ok", "v": {"lp": 1}}) == []
+    assert talk.client.statistics().unclaimed == 4
+
+
+def test_the_completion_of_a_series_that_we_do_not_follow_tells_nothing(talk: Talk) -> None:
+    assert talk.hear("series_completed", talk.cs, "sds_99", "streaming", "s1", {}) == []
+
+
+def test_an_error_of_a_series_that_we_do_not_follow_tells_nothing(talk: Talk) -> None:
+    assert talk.hear("series_error", talk.cs, "sds_99", "s1", "no") == []
+
+
+def test_a_failed_symbol_concerns_its_own_series_only() -> None:
+    talk = Talk(NO_TICKS)
+    come_back_to(talk)
+    assert talk.hear("symbol_error", talk.cs, "sds_sym_99", "no", at=201.0) == [SymbolFailed("sds_sym_99", 201.0, "no")]
+    assert not talk.client.restored
+
+
+def test_a_quote_that_fails_is_a_failed_symbol_once_and_a_quote_each_time() -> None:
+    talk = Talk(Subscription("EX:SYM", quotes=True))
+    assert [type(event) for event in talk.quote(s="error")] == [SymbolFailed, Quote]
+    assert [type(event) for event in talk.quote(s="permission_denied")] == [Quote]
+
+
+def test_an_update_of_the_forming_bar_is_told_and_moves_no_deadline(talk: Talk) -> None:
+    talk.load(row(0))
+    deadline = talk.client.next_deadline()
+    assert bars(talk.more(0, row(0))) == [(0, None, 0)]
+    assert talk.client.next_deadline() == deadline
+
+
+def test_replies_that_say_nothing_new_are_packets_all_the_same(talk: Talk) -> None:
+    assert talk.hear("quote_completed", talk.qs, "EX:SYM") == []
+    assert (talk.client.statistics().packets, talk.client.statistics().unknown) == (1, 0)
+
+
+def test_a_hello_without_milliseconds_tells_no_time(talk: Talk) -> None:
+    assert talk.hear_text('{"session_id":"x","timestamp":7}') == []
+    talk.load(row(0))
+
+
+def test_a_command_that_comes_from_the_server_is_noticed(talk: Talk) -> None:
+    assert talk.hear("remove_series", talk.cs, talk.series) == [Notice(1.0, "unknown", "remove_series", 1)]
+    client = ClientProtocol(rng=random.Random(1))
+    client.receive_packets([codec.decode_command('{"m":"remove_series","p":["cs","s"]}')], 1.0)
+    assert client.events() == [Notice(1.0, "unknown", "remove_series", 1)]
+
+
+def test_no_server_makes_us_remember_every_word_that_it_invents(talk: Talk) -> None:
+    told = [notice for number in range(1003) for notice in talk.hear(f"novel{number}")]
+    assert [notice.method for notice in told if isinstance(notice, Notice)][999:] == ["novel999", "*"]
+
+
+def test_info_that_does_not_fit_its_fields_is_kept_whole(talk: Talk) -> None:
+    info = {"name": ["SYM"], "novel": 1}
+    assert talk.hear("symbol_resolved", talk.cs, talk.alias, info) == [SymbolInfo("EX:SYM", extra=info)]
+
+
+def test_subscribing_while_connected_asks_at_once(talk: Talk) -> None:
+    talk.client.subscribe(Subscription("EX:NEW", "5", ticks=False))
+    assert talk.read() == ["chart_create_session", "resolve_symbol", "create_series"]
+    talk.client.subscribe(Subscription("EX:SYM"))
+    assert talk.read() == [], "these ticks come already"
+
+
+def test_the_kinds_of_quotes_that_are_asked_for_decide_the_quote_session() -> None:
+    talk = Talk(Subscription("EX:SYM"))
+    talk.client.subscribe(Subscription("EX:SYM", quotes=True))
+    assert talk.read() == ["quote_create_session", "quote_set_fields", "quote_remove_symbols", "quote_add_symbols"]
+    talk.client.unsubscribe(Subscription("EX:SYM", quotes=True))
+    assert talk.read() == ["quote_remove_symbols", "quote_add_symbols"], "the first session is there still"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("n_init_bars", 0, "a whole number from 1 to 1000000"),
+        ("n_init_bars", 2.0, "a whole number from 1 to 1000000"),
+        ("on_gap", "ignore", "one of fill, yield, raise"),
+    ],
+)
+def test_settings_out_of_range_are_refused_with_their_value(option: str, value: Any, expected: str) -> None:
+    with pytest.raises(InvalidPlan, match=f"{option} {value!r}: expected {expected}"):
+        Settings(**{option: value})
+
+
+def test_neither_client_nor_settings_show_a_token() -> None:
+    settings = Settings(token="secret")
+    client = ClientProtocol(rng=random.Random(1), settings=settings)
+    assert repr(client) == "<ClientProtocol closed, connection 0, 0 subscriptions>"
+    client.connected(1.0)
+    assert repr(client) == "<ClientProtocol open, connection 1, 0 subscriptions>"
+    assert "secret" not in repr(settings)
+
+
+def test_statistics_count_messages_packets_events_and_heartbeats(talk: Talk) -> None:
+    talk.hear_text("~h~1", "~h~2")
+    talk.quote(lp=1.0)
+    counts = talk.client.statistics()
+    assert (counts.messages, counts.packets, counts.heartbeats, counts.events, counts.connections) == (2, 3, 2, 2, 1)
