@@ -23,18 +23,25 @@ class ScriptedConnection:
         self.connected_at: float | None = None
         self._echo = echo
         self._outgoing = list(greeting)
-        self._timed: list[tuple[float, str]] = []
+        self._timed: list[tuple[float, str | tuple[int, str]]] = []
 
     def say(self, *messages: str) -> None:
         self._outgoing.extend(messages)
 
     def say_at(self, moment: float, message: str) -> None:
         """Has `message` sent when the connection's clock reaches `moment`."""
-        self._timed.append((moment, message))
-        self._timed.sort(key=lambda timed: timed[0])
+        self._plan(moment, message)
 
     def hang_up(self, code: int, reason: str) -> None:
         self.closing = (code, reason)
+
+    def hang_up_at(self, moment: float, code: int, reason: str) -> None:
+        """Hangs up when the connection's clock reaches `moment`."""
+        self._plan(moment, (code, reason))
+
+    def _plan(self, moment: float, what: str | tuple[int, str]) -> None:
+        self._timed.append((moment, what))
+        self._timed.sort(key=lambda timed: timed[0])
 
     def next_heard(self, timeout: float) -> str:
         """The next message from the client. Raises `TransportClosed` once it is gone, `TransportTimeout` if none came.
@@ -67,7 +74,11 @@ class ScriptedConnection:
 
     def handle_deadline(self, now: float) -> None:
         while self._timed and self._timed[0][0] <= now:
-            self._outgoing.append(self._timed.pop(0)[1])
+            _, what = self._timed.pop(0)
+            if isinstance(what, str):
+                self._outgoing.append(what)
+            else:
+                self.closing = what
 
     def disconnected(self, at: float, code: int) -> None:
         self.heard.put((TransportClosed(code), at))
