@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tvstreamer import (
     AuthError,
     Bar,
+    Connected,
+    ConnectFailed,
+    ContinuityError,
+    Disconnected,
+    Event,
     FakeServer,
+    FaultPlan,
+    Gap,
     InvalidPlan,
     InvalidSource,
     LocalProtocolError,
     MailboxFull,
+    Reconnected,
+    ReconnectPolicy,
     SeriesError,
     SeriesFailed,
+    Stalled,
     SymbolError,
     SymbolFailed,
     TapeMismatch,
     Tick,
+    TransportClosed,
+    TransportTimeout,
+    TvError,
     TvWSClient,
+    Watchdogs,
+    faults,
 )
 
 PAIR = ("BINANCE:BTCUSDT", "1")
@@ -163,3 +179,158 @@ def test_a_closed_client_stays_closed() -> None:
     assert client.poll(1) is None
     with pytest.raises(LocalProtocolError):
         client.connect()
+
+
+# --- a loss, and what the client is told to make of it ----------------------------------------------------------------
+
+
+def outage(seconds: float = 0.5) -> dict[str, Any]:
+    """Options for a client whose first connection is lost after 130 s, to be replaced after some more."""
+    return {
+        "faults": FaultPlan([faults.close(at=130, connection=1)]),
+        "reconnect": ReconnectPolicy(initial=seconds, maximum=seconds, jitter=0.0),
+    }
+
+
+def stream_for(seconds: float, **options: Any) -> tuple[list[Event], TvError | None, TvWSClient]:
+    """The events of so many virtual seconds of a fake market, how the stream ended if it did, and the client, closed."""
+    events: list[Event] = []
+    with FakeServer(seed=1, speed="max") as server:
+        until = server.clock.now() + seconds
+        client = TvWSClient(
+            [PAIR], source=server.connect, clock=server.clock, seed=1, n_init_bars=5, **{"environ": {}, **options}
+        )
+        try:
+            with client:
+                while server.clock.now() < until:
+                    events += client.poll(until - server.clock.now()) or ()
+        except TvError as error:
+            return events, error, client
+    return events, None, client
+
+
+def kinds(events: list[Event], *wanted: type[Event]) -> list[str]:
+    return [type(event).__name__ for event in events if isinstance(event, wanted)]
+
+
+STATUS = (Connected, Disconnected, Reconnected, Gap, Stalled)
+
+
+def test_a_client_comes_back_by_itself() -> None:
+    options = outage()
+    del options["reconnect"]
+    events, end, client = stream_for(600, **options)
+    assert end is None
+    assert kinds(events, *STATUS) == ["Connected", "Disconnected", "Connected", "Gap", "Reconnected"]
+    assert client.ledger.verify()
+
+
+def test_the_bars_of_an_outage_are_filled_in() -> None:
+    events, _, client = stream_for(900, **outage(200))
+    (gap,) = [event for event in events if isinstance(event, Gap) and event.interval]
+    assert gap.filled == gap.expected == 2
+    verdict = client.ledger.verify()
+    assert verdict, str(verdict)
+    assert verdict.delivered == verdict.expected > 15
+
+
+def test_the_bars_of_an_outage_may_only_be_told() -> None:
+    events, end, client = stream_for(900, on_gap="yield", **outage(200))
+    assert end is None
+    (gap,) = [event for event in events if isinstance(event, Gap) and event.interval]
+    assert (gap.filled, gap.expected) == (0, 2)
+    (hole,) = client.ledger.verify().holes
+    assert (hole.start, hole.end, hole.bars, hole.reported) == (gap.start, gap.end, 2, True)
+    assert not [event for event in events if isinstance(event, Bar) and gap.start <= event.time < gap.end]
+
+
+def test_the_bars_of_an_outage_may_end_the_stream() -> None:
+    events, end, _ = stream_for(900, on_gap="raise", **outage(200))
+    assert isinstance(end, ContinuityError)
+    assert end.gap in events, "the events before it are told"
+    assert stream_for(900, on_gap="raise", **outage(0.5))[1] is None, "a loss without a gap is none"
+
+
+def test_a_client_may_be_told_not_to_come_back() -> None:
+    events, end, _ = stream_for(600, faults=FaultPlan([faults.close(at=130, code=1001)]), reconnect=False)
+    assert isinstance(end, TransportClosed)
+    assert end.code == 1001
+    assert kinds(events, *STATUS) == ["Connected", "Disconnected"]
+
+
+def test_a_client_gives_up_when_its_policy_says_so() -> None:
+    plan = FaultPlan([faults.close(at=130, connection=1), faults.refuse(status=503, connection=2)])
+    _, end, _ = stream_for(600, faults=plan, reconnect=ReconnectPolicy(attempts=1))
+    assert isinstance(end, ConnectFailed)
+    assert "gave up after 1 attempts" in str(end)
+
+
+def test_watchdogs_say_what_counts_as_a_stall() -> None:
+    plan = FaultPlan([faults.silence(at=130, connection=1)])
+    events, _, _ = stream_for(600, faults=plan)
+    assert [(event.kind, event.seconds) for event in events if isinstance(event, Stalled)] == [("bytes", 25.0)]
+    events, _, _ = stream_for(600, faults=plan, watchdogs=Watchdogs(bytes=100.0, heartbeats=50.0))
+    assert [(event.kind, event.seconds) for event in events if isinstance(event, Stalled)] == [("heartbeats", 50.0)]
+
+
+def test_without_watchdogs_silence_goes_on() -> None:
+    events, end, _ = stream_for(600, faults=FaultPlan([faults.silence(at=130, connection=1)]), watchdogs=None)
+    assert end is None
+    assert kinds(events, *STATUS) == ["Connected"]
+
+
+def test_the_ledger_is_empty_before_there_is_a_stream() -> None:
+    client = TvWSClient([PAIR], source="fake:speed=max")
+    assert client.ledger.verify().expected == 0
+    assert client.statistics().messages == 0
+
+
+def test_the_faults_of_a_file_are_those_of_the_plan(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(outage()["faults"].to_toml(), encoding="utf-8")
+    for file in (path, str(path)):
+        assert stream_for(300, **{**outage(), "faults": file})[0] == stream_for(300, **outage())[0]
+
+
+# --- a reader thread on a virtual clock -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, outage(200)], ids=["undisturbed", "with an outage"])
+def test_with_a_reader_thread_the_events_are_the_same(options: dict[str, Any]) -> None:
+    inline, threaded = (stream_for(600, threaded=threaded, **options)[0] for threaded in (False, True))
+    assert len(inline) > 50
+    assert threaded == inline
+
+
+def test_the_consumer_of_a_reader_thread_gets_its_error_each_time_it_asks() -> None:
+    with FakeServer(seed=1, speed="max", faults=FaultPlan([faults.close(at=130)])) as server:
+        client = TvWSClient([PAIR], source=server.connect, clock=server.clock, threaded=True, reconnect=False)
+        with pytest.raises(TransportClosed):
+            for _ in client:
+                pass
+        with pytest.raises(TransportClosed):
+            client.poll(1.0)
+
+
+def test_history_may_be_asked_for_beside_a_reader_thread_on_a_virtual_clock() -> None:
+    with FakeServer(seed=1, speed="max") as server:
+        with TvWSClient([PAIR], source=server.connect, clock=server.clock, threaded=True) as client:
+            assert len(client.get_history("NASDAQ:AAPL", "60", 3)) == 3
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_history_that_nobody_answers_is_a_timeout(threaded: bool) -> None:
+    plan = FaultPlan([faults.silence(at=0)])
+    with FakeServer(seed=1, speed="max") as server:
+        with TvWSClient(source=server.connect, clock=server.clock, threaded=threaded, faults=plan, watchdogs=None) as client:
+            with pytest.raises(TransportTimeout, match="no answer to .* within 7 s"):
+                client.get_history("NASDAQ:AAPL", "60", 3, timeout=7.0)
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_history_ends_with_the_stream_that_it_waits_beside(threaded: bool) -> None:
+    plan = FaultPlan([faults.silence(at=0), faults.close(at=5)])
+    with FakeServer(seed=1, speed="max") as server:
+        client = TvWSClient(source=server.connect, clock=server.clock, threaded=threaded, faults=plan, reconnect=False)
+        with client, pytest.raises(TransportClosed):
+            client.get_history("NASDAQ:AAPL", "60", 3, timeout=60.0)
