@@ -42,7 +42,8 @@ class Conversation(RuleBasedStateMachine):
         self.emitted: list[tuple[str, float, float]] = []
         """What the server said, as (symbol, price, volume), in the order in which it said it on this connection."""
         self.told: list[tuple[str, float, float]] = []
-        self.closed: dict[tuple[int, str, str], list[float]] = {}
+        self.closed: dict[tuple[str, str], list[float]] = {}
+        """When the bars began whose closing the client told, for each subscription that there is."""
         self.loaded: dict[str, float] = {}
         self.connection = 0
         self.connect()
@@ -65,7 +66,7 @@ class Conversation(RuleBasedStateMachine):
             if isinstance(event, Tick) and event.volume is not None:
                 self.told.append((event.symbol, event.price, event.volume))
             elif isinstance(event, Bar) and event.closed and event.revision == 0:
-                self.closed.setdefault((0, event.symbol, event.interval), []).append(event.time)
+                self.closed.setdefault((event.symbol, event.interval), []).append(event.time)
 
     # --- what may happen
 
@@ -80,6 +81,7 @@ class Conversation(RuleBasedStateMachine):
         self.client.unsubscribe(subscription)
         self.wanted.discard(subscription)
         self.collect()
+        self.closed.pop((subscription.symbol, subscription.interval), None)
 
     @rule(many=st.integers(1, 4), upstream=st.booleans())
     def deliver(self, many: int, upstream: bool) -> None:
@@ -182,10 +184,7 @@ class Conversation(RuleBasedStateMachine):
 
     @invariant()
     def no_bar_closes_twice_within_one_subscription(self) -> None:
-        for chart in self.client._charts.values():
-            for series in chart.series.values():
-                times = list(series._closed)
-                assert len(set(times)) == len(times)
+        assert all(len(set(times)) == len(times) for times in self.closed.values()), self.closed
 
     @invariant()
     def no_deadline_lies_in_the_past(self) -> None:
