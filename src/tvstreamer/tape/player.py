@@ -107,7 +107,11 @@ class Playback:
 
     def sent(self, message: str) -> None:
         """Takes note of what the live client asks for. Raises `TapeMismatch` for what the tape does not hold."""
-        for payload in framing.split(message):
+        try:
+            payloads = framing.split(message)
+        except FramingError as error:
+            raise TapeMismatch(f"a tape answers whole packets only: {error}") from error
+        for payload in payloads:
             if not framing.heartbeat(payload):
                 self.asked(codec.decode_command(payload))
 

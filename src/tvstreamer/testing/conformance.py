@@ -42,6 +42,25 @@ class Peer(Protocol):
         ...
 
 
+class OtherEnd:
+    """The peer where both ends of a connection are transports. Its `reset` is a close with 1006."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def send(self, message: str) -> None:
+        self._transport.send(message)
+
+    def recv(self, timeout: float) -> str:
+        return self._transport.recv(timeout).text
+
+    def close(self, code: int, reason: str) -> None:
+        self._transport.close(code, reason)
+
+    def reset(self) -> None:
+        self._transport.close(1006)
+
+
 Pair = tuple[Transport, Peer]
 MakePair = Callable[[], AbstractContextManager[Pair] | Pair]
 """A new, open transport and its peer; as a context manager where something has to be cleaned up."""
@@ -188,7 +207,10 @@ def _one_reader_and_one_writer_run_at_once(transport: Transport, peer: Peer) -> 
         for number in range(1, count):
             peer.send(f"{number}{text}")
 
-    peer.send(f"0{text}")  # here, so that a peer which cannot send says so here
+    # Here, so that a peer which cannot send or hear says so here, and not in another thread.
+    peer.send(f"0{text}")
+    transport.send("")
+    peer.recv(PATIENCE)
     expected = [f"{number}{text}" for number in range(count)]
     with _thread(7, read), _thread(7, write), _thread(7, feed):
         sent = [peer.recv(PATIENCE) for _ in range(count)]
