@@ -69,8 +69,9 @@ def soak(url: str, symbols: list[str], seconds: float) -> int:
                 rate = (statistics.messages - messages) / (now - told)
                 messages, told = statistics.messages, now
                 print(
-                    f"{(now - begun) / 60:5.1f} min  {rate:7.0f} messages/s  {_memory():6.1f} MB  {statistics.connections} connections"
-                    f"  {counts['closed']} bars closed, {counts['filled']} of them filled in, {counts['unfilled']} gaps open",
+                    f"{(now - begun) / 60:5.1f} min  {rate:7.0f} messages/s  {_memory():6.1f} MB"
+                    f"  {statistics.connections} connections  {counts['closed']} bars closed,"
+                    f" {counts['filled']} of them filled in, {counts['unfilled']} gaps open",
                     flush=True,
                 )
         verdict = client.ledger.verify()

@@ -35,6 +35,7 @@ from tvstreamer.pump import LONGEST, EndOfStream, Pump, TapePump, Turning
 from tvstreamer.reconnect import Backoff, ReconnectPolicy
 from tvstreamer.sources import Source, open_source
 from tvstreamer.symbols import parse_symbol
+from tvstreamer.tape.parts import Rotation
 
 if TYPE_CHECKING:
     from tvstreamer.faults import FaultPlan
@@ -82,9 +83,13 @@ class TvWSClient:
     subscriptions is played whole, as it was recorded.
 
     `token`, `sessionid` and `sessionid_sign` fall back on the environment (`TVSTREAMER_TOKEN`, `TVSTREAMER_SESSIONID`,
-    `TVSTREAMER_SESSIONID_SIGN`). `record` is the path of a tape to write; `overwrite` allows it to replace one. `speed`
-    paces a tape or a fake: a factor, or `"max"`. With a `seed` everything random derives from it. `backlog` is how many
-    events may wait for a slow consumer before it gets `MailboxFull`. `begin` and `end` are seconds from a tape's start.
+    `TVSTREAMER_SESSIONID_SIGN`). `speed` paces a tape or a fake: a factor, or `"max"`. With a `seed` everything random
+    derives from it. `backlog` is how many events may wait for a slow consumer before it gets `MailboxFull`. `begin` and
+    `end` are seconds from a tape's start.
+
+    `record` is the path of a tape to write; `overwrite` allows it to replace one. `rotate` begins a new file after so much:
+    `"100MB"`, `"1h"`, or both as `"100MB,1h"`. `fsync` says when what is recorded has to be on the disk: `"never"` leaves
+    that to the system, `"interval"` waits for it once a second, `"always"` after each record.
 
     A connection that is lost or stalls is replaced: `reconnect` is a `ReconnectPolicy`, True for the default one, or False.
     What was missed meanwhile is told by `Gap` events and filled (`on_gap="fill"`), only told (`"yield"`), or ends the stream
@@ -109,6 +114,8 @@ class TvWSClient:
         auth: Credentials | None = None,
         record: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
+        rotate: str | None = None,
+        fsync: str = "never",
         speed: float | str | None = None,
         seed: int | None = None,
         threaded: bool | None = None,
@@ -156,6 +163,8 @@ class TvWSClient:
         self._seed = seed
         self._record = None if record is None else Path(record)
         self._overwrite = overwrite
+        self._rotation = Rotation() if rotate is None else Rotation.parse(rotate)
+        self._fsync = fsync
         self._threaded = threaded
         self._backlog = backlog
         self._window = (begin, end)
@@ -281,7 +290,15 @@ class TvWSClient:
             seed=seed,
             on_gap=self._settings.on_gap,
         )
-        return TapeWriter(path, header, redactor=redactor, overwrite=self._overwrite)
+        return TapeWriter(
+            path,
+            header,
+            redactor=redactor,
+            overwrite=self._overwrite,
+            rotate_bytes=self._rotation.bytes,
+            rotate_seconds=self._rotation.seconds,
+            fsync=self._fsync,
+        )
 
     def close(self) -> None:
         """Ends the stream and waits for its end: the connection, the reader thread, the recording. Safe to repeat."""

@@ -90,7 +90,8 @@ class Market:
 class Client:
     """A client that follows one series, and what it said so far."""
 
-    def __init__(self, index: int = 0) -> None:
+    def __init__(self, market: Market, index: int = 0) -> None:
+        self._market = market
         self.bars: list[Bar] = []
         self.now = START
         self._index = index
@@ -123,7 +124,9 @@ class Client:
 
     def _objects(self, rows: list[BarValues]) -> dict[str, SeriesData]:
         newest = max(row.time for row in rows)
-        numbered = [BarRow(self._index + int(row.time - START) // 60, row) for row in rows]
+        # Only bars that exist have an index, so minutes without one leave no gap in it.
+        position = {row.time: number for number, row in enumerate(self._market.rows)}
+        numbered = [BarRow(self._index + position[row.time], row) for row in rows]
         return {self._series: SeriesData(s=numbered, t="s1", lbs=LastBarStatus(newest + MINUTE))}
 
     def _receive(self, *replies: Reply) -> None:
@@ -149,7 +152,8 @@ def meant(row: BarValues) -> tuple[object, ...]:
 def run(story: Story) -> tuple[Market, list[Bar]]:
     """The bars that there are in the end, and all that a client has said of them."""
     snapshot, steps, index = story
-    market, client = Market(snapshot), Client(index)
+    market = Market(snapshot)
+    client = Client(market, index)
     client.snapshot(market.rows, server_time=client.now)
     for step in steps:
         match step:
@@ -214,7 +218,8 @@ def test_a_bar_forms_then_closes_with_what_was_last_known_then_is_revised_by_one
 @given(snapshots, st.lists(updates, max_size=12))
 @example([VALUES], [("both", OTHERS, VALUES), ("correction", 1, VALUES)])
 def test_a_snapshot_and_its_updates_are_the_longer_snapshot(snapshot: list[Values], steps: list[Step]) -> None:
-    market, followed, late = Market(snapshot), Client(), Client()
+    market = Market(snapshot)
+    followed, late = Client(market), Client(market)
     followed.snapshot(market.rows)
     for step in steps:
         followed.update(market.step(step))
@@ -225,7 +230,7 @@ def test_a_snapshot_and_its_updates_are_the_longer_snapshot(snapshot: list[Value
 
 @given(snapshots, st.data())
 def test_a_snapshot_tells_each_bar_once_in_whatever_order_it_has_them(snapshot: list[Values], data: st.DataObject) -> None:
-    rows = Market(snapshot).rows
-    client = Client()
+    market = Market(snapshot)
+    rows, client = market.rows, Client(market)
     client.snapshot(data.draw(st.permutations(rows)))
     assert [(bar.time, told(bar)) for bar in client.bars] == [(row.time, meant(row)) for row in rows]

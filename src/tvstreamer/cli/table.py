@@ -151,6 +151,11 @@ COMMANDS = (
             _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _OUTPUT, _OVERWRITE, _MAX_EVENTS, _DURATION,
             Option("events", "write the events here as JSON lines; - is standard output", metavar="FILE"),
             *_OUTAGES, _FAULTS,
+            Option("rotate", "go on in a new file after so much: 100MB, 1h, or both as 100MB,1h", metavar="LIMIT"),
+            Option(
+                "fsync", "when a record has to be on the disk, beyond what the system does by itself",
+                default="never", choices=("never", "interval", "always"),
+            ),
         ),
     ),
     Command(

@@ -36,6 +36,8 @@ def record(
     stall_timeout: str | None,
     reconnect: str | None,
     faults: str | None,
+    rotate: str | None,
+    fsync: str,
 ) -> int:
     wanted = subscriptions(symbol, interval, quotes=quotes)
     if not wanted:
@@ -52,6 +54,8 @@ def record(
         watchdogs=watchdogs(stall_timeout),
         reconnect=policy(reconnect),
         faults=faults,
+        rotate=rotate,
+        fsync=fsync,
     )
     counter = _Counter(client)
     with _event_file(events) as write, Stopping() as stopping, client:

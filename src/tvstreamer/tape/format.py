@@ -26,6 +26,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """The first line. `start` is the moment of offset 0; `times` tells whether offsets were measured or estimated.
 
     `on_gap` is what the client that recorded did about gaps: a replay has to do the same to give the same events.
+    A recording in several files has the same start in each of them, the number of the `part`, and from the second on the
+    digest of the `previous` one.
     """
 
     tape: int = VERSION
@@ -37,6 +39,13 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     times: str = "measured"
     on_gap: str = "fill"
+    part: int | None = None
+    previous: str | None = None
+
+    def line(self) -> bytes:
+        """The header as a line; what only parts have stands only in parts."""
+        keys = {name: value for name, value in msgspec.to_builtins(self).items() if value is not None or name == "seed"}
+        return encode_line(keys)
 
 
 class _Happening(msgspec.Struct, gc=False):
@@ -85,11 +94,15 @@ class PacketRecord(_Happening, gc=False):
 
 
 class Footer(msgspec.Struct, frozen=True):
-    """The last line: the number of records and the digest of all bytes before it. Without it nothing closed the tape."""
+    """The last line: the number of records and the digest of all bytes before it. Without it nothing closed the tape.
+
+    `next` is the number of the part in which the recording goes on.
+    """
 
     k: Literal["end"]
     records: int
     sha256: str
+    next: int | None = None
 
 
 def moment(start: float, t: int) -> float:

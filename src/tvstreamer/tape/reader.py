@@ -2,10 +2,12 @@
 
 Lines end at `\\n` and nothing else. A torn last line, which is what a killed recorder leaves, is dropped and reported in
 `torn`. A line that is broken or too long raises `TapeFormatError` with its number; iterating on goes on at the next line.
+A recording in several files is read as one: each part says whether another one follows.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -21,6 +23,7 @@ from tvstreamer.errors import TapeFormatError, shorten
 from tvstreamer.protocol import codec
 from tvstreamer.tape.format import Footer, Header, PacketRecord, Record
 from tvstreamer.tape.migrate import check_version
+from tvstreamer.tape.parts import next_path
 
 _CHUNK = 64 * 1024
 _records = msgspec.json.Decoder(Record)
@@ -36,24 +39,24 @@ _decode_stored = msgspec.json.Decoder(_Stored).decode_lines
 _decode_footer = msgspec.json.Decoder(Footer).decode
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_any = msgspec.json.Decoder().decode
+_SEND = b'"k":"send"'
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 class TapeReader:
     """The header, then the records in order, once. `source` is a path, a binary file, or `-` for standard input.
 
+    Where the recording goes on in further parts they are read too, from the part given on: a part that is missing, or that
+    does not continue the one before it, raises `TapeFormatError` after the records before it.
+
     Raises `TapeFormatError` for what is no tape, `TapeVersionError` for a newer one. After iteration `records` is their
     number, `complete` whether a footer vouches for them, `torn` how many bytes of a torn last line were dropped.
     """
 
     def __init__(self, source: str | Path | BinaryIO) -> None:
-        self.name, self._file = _open(source)
-        self._line = 0
-        self._sha = hashlib.sha256()
         self.records = 0
         self.torn = 0
         self.complete = False
-        self._blocks = self._read_lines()
         self._pending: deque[tuple[bytes, bool]] = deque()
         """Blocks that come before the next one of the file."""
         self._lines: deque[tuple[bytes, bool]] = deque()
@@ -61,10 +64,24 @@ class TapeReader:
         self._broken: TapeFormatError | None = None
         """What is wrong with the line behind the records that were handed out."""
         self._ready: Iterator[Record] = iter(())
+        self._path = Path(source) if isinstance(source, str | Path) and source != "-" else None
+        self._over = False
+        """Whether nothing follows the present part, or nothing that could be read."""
+        self.header = self._part = self._begin(source)
+
+    def _begin(self, source: str | Path | BinaryIO) -> Header:
+        """Opens a file and reads its header."""
+        self.name, self._file = _open(source)
+        self._blocks = _blocks(self._file.read)
+        self._line = 0
+        self._sha = hashlib.sha256()
+        self._before = self.records
+        """How many records stand in the parts before."""
+        self._footer: Footer | None = None
         try:
-            self.header = self._read_header()
+            return self._read_header()
         except BaseException:
-            self.close()
+            self._stop()
             raise
 
     def __repr__(self) -> str:
@@ -107,40 +124,8 @@ class TapeReader:
 
     # --- lines ----------------------------------------------------------------------------------------------------
 
-    def _read_lines(self) -> Iterator[tuple[bytes, bool]]:
-        """Blocks of whole lines, and whether a line end closes them; a line beyond the limit comes as b"" alone."""
-        parts: list[bytes] = []
-        length = 0
-        while chunk := self._file.read(_CHUNK):
-            end = chunk.rfind(b"\n") + 1
-            if end:
-                yield b"".join((*parts, chunk[:end])), True
-                parts = [chunk[end:]]
-                length = len(chunk) - end
-            else:
-                parts.append(chunk)
-                length += len(chunk)
-                if length > MAX_LINE:
-                    parts = [self._skip_line()]
-                    length = len(parts[0])
-                    yield b"", True
-        if rest := b"".join(parts):
-            yield rest, False
-
     def _next_block(self) -> tuple[bytes, bool]:
         return self._pending.popleft() if self._pending else next(self._blocks)
-
-    def _skip_line(self) -> bytes:
-        """Reads on to the end of a line that is too long to be kept; gives what follows it in the last chunk read."""
-        while chunk := self._file.read(_CHUNK):
-            end = chunk.find(b"\n") + 1
-            if end:
-                # What follows may hold whole lines already; they are handed on before the next chunk.
-                whole = chunk.rfind(b"\n") + 1
-                if whole > end:
-                    self._pending.append((chunk[end:whole], True))
-                return chunk[whole:]
-        return b""
 
     def _read_header(self) -> Header:
         try:
@@ -179,7 +164,9 @@ class TapeReader:
             block, whole = self._next_block()
         except StopIteration:
             self.close()
-            raise
+            if not self._go_on():
+                raise
+            return self._next_chunk(decode)
         if not block:
             self._line += 1
             raise self._error(f"a line of more than {MAX_LINE} bytes", self._line)
@@ -237,15 +224,92 @@ class TapeReader:
             return _decode_oddity(line)
 
     def _check(self, footer: Footer) -> TapeFormatError | None:
-        if footer.records != self.records:
-            return self._error(f"the footer counts {footer.records} records, the tape holds {self.records}", self._line)
+        self._footer = footer
+        records = self.records - self._before
+        if footer.records != records:
+            return self._error(f"the footer counts {footer.records} records, the tape holds {records}", self._line)
         if footer.sha256 != self._sha.hexdigest():
             return self._error(f"the digest {footer.sha256[:16]}... is not that of the lines before it", self._line)
         self.complete = True
         return None
 
-    def _error(self, problem: str, line: int) -> TapeFormatError:
+    def blocks(self) -> Iterator[bytes]:
+        """What is left, as blocks of lines that nobody has looked at. Goes through all parts, like iterating does."""
+        block = b""
+        while True:
+            try:
+                block, _ = self._next_block()
+            except StopIteration:
+                self.close()
+                last = _decode_oddity(block[:-1].rpartition(b"\n")[2])
+                self._footer = last if isinstance(last, Footer) else None
+                if not self._go_on(checked=False):
+                    return
+                block = b""
+            else:
+                yield block
+
+    # --- parts ----------------------------------------------------------------------------------------------------
+
+    def _go_on(self, *, checked: bool = True) -> bool:
+        """Opens the part that follows; False at the end of the recording."""
+        footer, part = self._footer, self._part.part
+        follows = part is not None if footer is None else footer.next is not None
+        if self._over or not follows:
+            return False
+        # Whatever comes of it, this part has been read.
+        self._over, self.complete = True, False
+        number = (part or 1) + 1
+        path = None if self._path is None else next_path(self._path, number - 1)
+        if path is None or not path.is_file():
+            if footer is None:
+                return False
+            place = "its path, to find it" if path is None else f"it at {path}"
+            raise self._error(f"the recording goes on in part {number}, which is missing: expected {place}", None)
+        before, digest = self.name, self._sha.hexdigest() if footer is None else footer.sha256
+        header = self._begin(path)
+        if (header.part, header.start) != (number, self.header.start) or (checked and header.previous != digest):
+            self._stop()
+            raise self._error(f"this is not what follows {before}, or records between them are lost", 1)
+        self._path, self._part, self._over = path, header, False
+        return True
+
+    def _stop(self) -> None:
+        """Leaves nothing to be read."""
+        self.close()
+        self._pending.clear()
+        self._blocks = iter(())
+
+    def _error(self, problem: str, line: int | None) -> TapeFormatError:
         return TapeFormatError(problem, path=self.name, line=line)
+
+
+def _blocks(read: Callable[[int], bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Blocks of whole lines, and whether a line end closes them; a line beyond the limit comes as b"" alone."""
+    parts: list[bytes] = []
+    length = 0
+    while chunk := read(_CHUNK):
+        end = chunk.rfind(b"\n") + 1
+        if not end:
+            parts.append(chunk)
+            length += len(chunk)
+            if length <= MAX_LINE:
+                continue
+            parts = []
+            # On to the end of the line, which nothing is kept of.
+            while chunk and not (begin := chunk.find(b"\n") + 1):
+                chunk = read(_CHUNK)
+            yield b"", True
+            if not chunk:
+                return
+            chunk = chunk[begin:]
+            end = chunk.rfind(b"\n") + 1
+        if end:
+            yield b"".join((*parts, chunk[:end])), True
+        parts = [chunk[end:]]
+        length = len(chunk) - end
+    if rest := b"".join(parts):
+        yield rest, False
 
 
 def _decoded(records: list[Record]) -> Iterator[PacketRecord]:
@@ -279,19 +343,21 @@ def _open(source: str | Path | BinaryIO) -> tuple[str, BinaryIO]:
 
 def scan_sends(source: str | Path | BinaryIO) -> list[Record]:
     """The records of what was sent, heartbeats' echoes left out; everything else is passed over without being decoded."""
-    _, file = _open(source)
     sends: list[Record] = []
-    with file:
-        while line := file.readline(MAX_LINE + 1):
-            if b'"k":"send"' in line[:80] and b'"p":["~h~' not in line[:100]:
-                record = _sent(line)
-                if record is not None:
-                    sends.append(record)
+    # What is broken further on is reported by whoever reads the tape itself.
+    with TapeReader(source) as reader, contextlib.suppress(TapeFormatError):
+        for block in reader.blocks():
+            if _SEND not in block:
+                continue
+            for line in block.split(b"\n"):
+                if _SEND in line[:80] and b'"p":["~h~' not in line[:100]:
+                    record = _sent(line)
+                    if record is not None:
+                        sends.append(record)
     return sends
 
 
 def _sent(line: bytes) -> Record | None:
-    # What is broken is reported by whoever reads the tape itself.
     try:
         record = _records.decode(line)
     except _UNREADABLE:

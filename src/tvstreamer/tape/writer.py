@@ -1,4 +1,4 @@
-"""Writing a tape while things happen: append-only, redacted, flushed at short intervals.
+"""Writing a tape while things happen: append-only, redacted, flushed at short intervals, in several files if need be.
 
 A recorder that cannot write says so and stops: the first failure raises `TapeWriteError`, and so does every call after it.
 What was flushed before stays readable.
@@ -11,21 +11,36 @@ import hashlib
 import os
 import threading
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, get_args
 
 import msgspec
 
-from tvstreamer.errors import TapeWriteError
+from tvstreamer.errors import InvalidPlan, TapeWriteError, shorten
 from tvstreamer.tape.format import Header, Record, encode_line, encode_messages, moment, offset
+from tvstreamer.tape.output import Output, Sync, sync_folder
+from tvstreamer.tape.parts import Rotation, part_path
 from tvstreamer.tape.redact import SCRUBBED, Redactor
+
+Fsync = Literal["never", "interval", "always"]
+FSYNC: tuple[str, ...] = get_args(Fsync)
+_SECOND = 10**9
 
 
 class TapeWriter:
     """Writes one tape. Safe to use from several threads: a lock keeps records whole and in one order.
 
-    `target` is a path or a binary file. An existing file is refused unless `overwrite`. The methods for messages return
-    the moment as a reader will see it, which is what the run itself should go on with. Stamps never go back: one that
-    would is written as the one before it.
+    `target` is a path or a binary file. An existing file is refused unless `overwrite`, which also removes the parts that
+    follow it; a file that another recorder writes is refused in any case. The methods for messages return the moment as a
+    reader will see it, which is what the run itself should go on with. Stamps never go back: one that would is written as
+    the one before it.
+
+    A flush hands everything so far to the operating system, where it survives the end of this process. It comes after
+    `flush_every` records, after `flush_seconds` of the records' time, at the end of a connection, and when it is called.
+    `fsync` makes it survive the machine's end: `always` flushes and syncs each record before anything else happens,
+    `interval` syncs at most once a second of the records' time and at the end.
+
+    With `rotate_bytes` or `rotate_seconds` the recording goes on in a new file (see `parts`) rather than that a block would
+    take the present one beyond its limit; the footer comes on top.
     """
 
     def __init__(
@@ -37,14 +52,26 @@ class TapeWriter:
         overwrite: bool = False,
         flush_every: int = 100,
         flush_seconds: float = 0.2,
+        rotate_bytes: int | None = None,
+        rotate_seconds: float | None = None,
+        fsync: str = "never",
+        sync: Sync = os.fsync,
     ) -> None:
         self.path = str(target) if isinstance(target, str | os.PathLike) else getattr(target, "name", "tape")
+        if fsync not in FSYNC:
+            raise InvalidPlan(f"fsync {shorten(fsync)}: expected one of {', '.join(FSYNC)}")
+        self._target = Path(target) if isinstance(target, str | os.PathLike) else target
+        self._rotation = Rotation(rotate_bytes, rotate_seconds)
+        if self._rotation and not isinstance(self._target, Path):
+            raise InvalidPlan(f"rotation of {self.path}: expected a path, as each part is a file with a name")
         self._redactor = redactor
         self._header = msgspec.structs.replace(
             header,
             url=redactor.url(header.url),
             scrubbed=header.scrubbed or SCRUBBED,
             subscriptions=redactor.note(header.subscriptions),
+            part=1 if self._rotation else None,
+            previous=None,
         )
         self._start = header.start
         self._lock = threading.RLock()
@@ -54,29 +81,36 @@ class TapeWriter:
         self._finished = False
         self._over = False
         """Failed or finished."""
-        self._sha = hashlib.sha256()
         self._messages: list[tuple[int, str]] = []
         """What is not made into lines yet, all of one connection and kind: checking many at once costs a third of each."""
         self._connection = 0
         self._kind = ""
         self._lines: list[bytes] = []
         """What is not handed to the file yet."""
-        self._every = flush_every
+        self._overwrite = overwrite
+        self._to_disk = sync
+        self._fsync = fsync
+        self._sync_at = 0
+        self._every = 1 if fsync == "always" else flush_every
         self._flush_ns = round(flush_seconds * 1e9)
         self._flush_at = self._flush_ns
         self._count = 0
         self.messages = 0
         self.bytes = 0
-        """As of the last flush."""
-        self._file = self._open(target, overwrite)
-        line = encode_line(msgspec.to_builtins(self._header))
-        try:
-            self._put(line)
-        except TapeWriteError:
-            # Closing flushes once more what could not be written.
-            with contextlib.suppress(OSError):
-                self._file.close()
-            raise
+        """In all files, as of the last flush."""
+        self._sha = hashlib.sha256()
+        self._written = 0
+        """How many records the operating system has."""
+        self._before = 0
+        """How many of them stand in the parts before this one."""
+        self._part_at = 0
+        """The offset at which the present part began."""
+        if self._rotation and not overwrite and (second := part_path(Path(self.path), 2)).exists():
+            raise TapeWriteError(f"{second}: the file exists already; expected room for the second part, or leave to overwrite")
+        self._output = self._first = self._open(self._target)
+        """The first stays locked until the end, as it stands for the whole recording."""
+        if self._rotation:
+            self._remove_old_parts()
 
     def __repr__(self) -> str:
         state = "failed" if self._failure else "finished" if self._finished else "open"
@@ -90,15 +124,22 @@ class TapeWriter:
     def records(self) -> int:
         return self._count
 
-    def _open(self, target: str | os.PathLike[str] | BinaryIO, overwrite: bool) -> BinaryIO:
-        if not isinstance(target, str | os.PathLike):
-            return target
+    def _open(self, target: Path | BinaryIO) -> Output:
+        """Begins a file, which has its header when this returns."""
+        output = Output(target, overwrite=self._overwrite, sync=self._to_disk)
+        line = self._header.line()
         try:
-            return Path(target).open("wb" if overwrite else "xb")
-        except FileExistsError:
-            raise TapeWriteError(f"{self.path}: the file exists already; expected a new name, or leave to overwrite") from None
-        except OSError as error:
-            raise TapeWriteError(f"{self.path}: cannot be written: {error.strerror}") from error
+            self._put(output, line)
+            if self._fsync != "never" and isinstance(target, Path):
+                sync_folder(target, self._to_disk)
+        except TapeWriteError:
+            # Closing flushes once more what could not be written.
+            with contextlib.suppress(OSError):
+                output.close()
+            output.release()
+            raise
+        self._sha = hashlib.sha256(line)
+        return output
 
     # --- records --------------------------------------------------------------------------------------------------
 
@@ -188,25 +229,43 @@ class TapeWriter:
             self.messages += len(messages)
             self._lines.append(block)
 
-    def flush(self) -> None:
-        """Hands what was written to the operating system. Call it when the source pauses."""
+    def flush(self, at: float | None = None) -> None:
+        """Hands what was written to the operating system. Call it when the source pauses, with the time if you know it."""
         with self._lock:
-            if self._failure is None:
+            if self._failure is None and not self._finished:
                 self._encode()
                 if self._lines:
                     self._flush_at = self._last + self._flush_ns
                     block = b"".join(self._lines)
                     self._lines.clear()
-                    self._put(block)
+                    self._write(block)
+                if self._fsync != "never":
+                    self._sync_if_due(self._last if at is None else offset(self._start, at))
 
-    def _put(self, block: bytes) -> None:
+    def _write(self, block: bytes) -> None:
+        if self._rotation and self._written > self._before and self._is_full(len(block)):
+            self._rotate()
+        self._put(self._output, block)
+        self._sha.update(block)
+        self._written = self._count
+
+    def _put(self, output: Output, block: bytes) -> None:
         try:
-            self._file.write(block)
-            self._file.flush()
+            output.write(block)
         except (OSError, ValueError) as error:
             self._fail(error)
-        self._sha.update(block)
         self.bytes += len(block)
+
+    def _sync_if_due(self, t: int) -> None:
+        if self._fsync == "always" or t >= self._sync_at:
+            self._sync_at = t + _SECOND
+            self._sync(self._output)
+
+    def _sync(self, output: Output) -> None:
+        try:
+            output.sync()
+        except (OSError, ValueError) as error:
+            self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         reason = getattr(error, "strerror", None) or str(error)
@@ -216,6 +275,64 @@ class TapeWriter:
         self._over = True
         raise self._failure from error
 
+    # --- files ----------------------------------------------------------------------------------------------------
+
+    def _is_full(self, more: int) -> bool:
+        """Whether so many bytes more belong into the next part."""
+        size, seconds = self._rotation.bytes, self._rotation.seconds
+        if size is not None and self._output.size + more > size:
+            return True
+        return seconds is not None and self._last - self._part_at >= seconds * 1e9
+
+    def _rotate(self) -> None:
+        """Goes on in a new file.
+
+        It has its header before the footer of the old one says that it is there. So wherever this is interrupted, a footer
+        never names a part that does not exist, and a part without a footer is followed by one that knows its digest.
+        """
+        part = (self._header.part or 1) + 1
+        old, footer = self._output, self._footer(part)
+        self._header = msgspec.structs.replace(self._header, part=part, previous=self._sha.hexdigest())
+        try:
+            self._output = self._open(part_path(Path(self.path), part))
+        except TapeWriteError as error:
+            if self._failure is None:
+                self._fail(error)
+            raise
+        self._before, self._part_at = self._written, self._last
+        try:
+            self._put(old, footer)
+            if self._fsync != "never":
+                self._sync(old)
+        finally:
+            self._close(old)
+            if old is not self._first:
+                old.release()
+
+    def _footer(self, part: int | None = None) -> bytes:
+        values = {"k": "end", "records": self._written - self._before, "sha256": self._sha.hexdigest()}
+        return encode_line(values if part is None else {**values, "next": part})
+
+    def _close(self, output: Output) -> None:
+        try:
+            output.close()
+        except OSError as error:
+            # Closing flushes once more what could not be written; that has been reported, or is now.
+            if self._failure is None:
+                self._fail(error)
+
+    def _remove_old_parts(self) -> None:
+        """Those of the recording that this one replaces: they do not follow it."""
+        part = 2
+        while (path := part_path(Path(self.path), part)).exists():
+            try:
+                path.unlink()
+            except OSError as error:
+                self._close(self._output)
+                self._output.release()
+                self._fail(error)
+            part += 1
+
     def finish(self) -> None:
         """Writes the footer and closes the file. Safe to repeat; a failed recording is left as it is."""
         with self._lock:
@@ -224,16 +341,16 @@ class TapeWriter:
             try:
                 self.flush()
                 if self._failure is None:
-                    line = encode_line({"k": "end", "records": self.records, "sha256": self._sha.hexdigest()})
-                    self._put(line)
+                    self._put(self._output, self._footer())
+                    if self._fsync != "never":
+                        self._sync(self._output)
             finally:
                 self._finished = self._over = True
                 try:
-                    self._file.close()
-                except OSError as error:
-                    # Closing flushes once more what could not be written; that has been reported, or is now.
-                    if self._failure is None:
-                        self._fail(error)
+                    self._close(self._output)
+                finally:
+                    self._output.release()
+                    self._first.release()
 
     def __enter__(self) -> TapeWriter:
         return self

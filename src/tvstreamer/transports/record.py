@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from tvstreamer.errors import TapeWriteError, TransportClosed, TransportTimeout
 from tvstreamer.tape.writer import TapeWriter
@@ -58,7 +59,7 @@ class RecordingTransport:
             text, at = self._inner.recv(timeout)
         except TransportTimeout:
             # The source pauses, so what is buffered may as well be safe.
-            self._guard(self._writer.flush)
+            self._guard(partial(self._writer.flush, self._now()))
             raise
         except TransportClosed as closed:
             raise self._closed(closed) from closed

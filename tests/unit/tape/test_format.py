@@ -12,7 +12,17 @@ from tvstreamer.constants import MAX_NESTING
 from tvstreamer.errors import FramingError
 from tvstreamer.protocol import framing
 from tvstreamer.protocol.packets import SetLocale, Unknown
-from tvstreamer.tape.format import Record, embed, encode_line, encode_message, encode_messages, moment, offset, payload_text
+from tvstreamer.tape.format import (
+    Header,
+    Record,
+    embed,
+    encode_line,
+    encode_message,
+    encode_messages,
+    moment,
+    offset,
+    payload_text,
+)
 
 QUOTE = '{"m":"qsd","p":["qs_1",{"n":"DEMO:COIN","s":"ok","v":{"lp":1.50}}]}'
 
@@ -151,3 +161,11 @@ def test_a_record_decodes_into_packets_of_its_side() -> None:
     assert isinstance(as_reply, Unknown)
     raw = Record(5, 2, "close", code=1001, reason="r", by="server").decoded()
     assert (raw.t, raw.c, raw.k, raw.p, raw.code, raw.reason, raw.by) == (5, 2, "close", None, 1001, "r", "server")
+
+
+def test_a_header_names_its_part_only_where_there_are_parts() -> None:
+    plain = json.loads(Header(start=1.5, url="u").line())
+    assert plain == {"tape": 1, "start": 1.5, "tool": "", "url": "u", "subscriptions": [], "scrubbed": [], "seed": None, "times": "measured"}
+    assert json.loads(Header(start=1.5, part=1).line())["part"] == 1
+    second = json.loads(Header(start=1.5, part=2, previous="ab").line())
+    assert (second["part"], second["previous"]) == (2, "ab")

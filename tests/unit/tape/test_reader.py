@@ -261,6 +261,7 @@ def test_what_was_sent_is_found_without_reading_the_rest() -> None:
         b'{"t":5,"c":1,"k":"recv","raw":"\\"k\\":\\"send\\" "}\n',
         b'{"t":6,"c":2,"k":"send","p":[{"m":"set_locale","p":["en","US"]}]}\n',
     ]
+    assert scan_sends(io.BytesIO(HEADER + recv(1))) == []
     found: list[Record] = scan_sends(io.BytesIO(HEADER + b"".join(sent)))
     assert [(record.t, record.c) for record in found] == [(1, 1), (6, 2)]
 
@@ -299,3 +300,141 @@ def test_many_broken_lines_are_reported_one_by_one_and_cost_no_more_than_once() 
     times, errors = everything(read(HEADER + b"x\n" * lines + recv(1)))
     assert (times, len(errors)) == ([1], lines)
     assert errors[-1].startswith(f":{lines + 1}") or f":{lines + 1}:" in errors[-1]
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+def part(number: int, times: list[int], *, previous: str = "", following: int | None = None, cut: bool = False, **keys: object) -> bytes:
+    """A part of a recording."""
+    header = {"tape": 1, "start": 1700000000.0, "part": number, **({"previous": previous} if previous else {}), **keys}
+    body = json.dumps(header).encode() + b"\n" + b"".join(recv(t) for t in times)
+    end: dict[str, object] = {"k": "end", "records": len(times), "sha256": digest(body)}
+    if following is not None:
+        end["next"] = following
+    return body if cut else body + json.dumps(end).encode() + b"\n"
+
+
+def digest(body: bytes) -> str:
+    """What the part behind this one calls its previous one's digest."""
+    return hashlib.sha256(b"".join(line for line in body.splitlines(keepends=True) if b'"k": "end"' not in line)).hexdigest()
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> list[Path]:
+    """A recording in three parts."""
+    first = part(1, [1, 2], following=2)
+    second = part(2, [3], previous=digest(first), following=3)
+    third = part(3, [4, 5], previous=digest(second))
+    paths = [tmp_path / name for name in ("s.jsonl", "s.0002.jsonl", "s.0003.jsonl")]
+    for path, data in zip(paths, (first, second, third), strict=True):
+        path.write_bytes(data)
+    return paths
+
+
+def test_the_parts_of_a_recording_read_as_one_tape(three: list[Path]) -> None:
+    reader = TapeReader(three[0])
+    assert everything(reader) == ([1, 2, 3, 4, 5], [])
+    assert (reader.records, reader.complete, reader.torn) == (5, True, 0)
+    assert reader.header.part == 1
+    assert reader._file.closed
+    assert [record.t for record in TapeReader(three[0]).packets()] == [1, 2, 3, 4, 5]
+
+
+def test_a_part_can_be_read_from_and_goes_on_from_there(three: list[Path]) -> None:
+    reader = TapeReader(three[1])
+    assert everything(reader) == ([3, 4, 5], [])
+    assert reader.complete
+
+
+def test_a_part_that_is_missing_is_an_error_and_not_the_end(three: list[Path]) -> None:
+    three[1].unlink()
+    reader = TapeReader(three[0])
+    times, errors = everything(reader)
+    assert times == [1, 2]
+    assert errors == [f"{three[0]}: the recording goes on in part 2, which is missing: expected it at {three[1]}"]
+    assert not reader.complete
+
+
+def test_a_part_without_a_path_cannot_find_the_next_one(three: list[Path]) -> None:
+    times, errors = everything(read(three[0].read_bytes()))
+    assert times == [1, 2]
+    assert errors == ["tape: the recording goes on in part 2, which is missing: expected its path, to find it"]
+    last = read(three[2].read_bytes())
+    assert everything(last) == ([4, 5], [])
+    assert last.complete
+
+
+def test_a_part_of_another_recording_is_no_continuation(three: list[Path]) -> None:
+    for other in (part(2, [9], previous="0" * 64), part(3, [9], previous=digest(three[0].read_bytes())), part(2, [9], previous=digest(three[0].read_bytes()), start=1.0)):
+        three[1].write_bytes(other)
+        reader = TapeReader(three[0])
+        times, errors = everything(reader)
+        assert times == [1, 2]
+        assert errors == [f"{three[1]}:1: this is not what follows {three[0]}, or records between them are lost"]
+        assert reader._file.closed
+
+
+def test_a_part_that_is_no_tape_is_an_error(three: list[Path]) -> None:
+    three[1].write_bytes(b"nonsense\n")
+    times, errors = everything(TapeReader(three[0]))
+    assert times == [1, 2]
+    assert len(errors) == 1
+    assert errors[0].startswith(f"{three[1]}:1: not a tape")
+
+
+def test_errors_name_the_part_and_the_line_in_it(three: list[Path]) -> None:
+    data = three[1].read_bytes()
+    three[1].write_bytes(data.replace(recv(3), recv(3) + b"broken\n"))
+    times, errors = everything(TapeReader(three[0]))
+    assert times == [1, 2, 3, 4, 5]
+    assert errors[0].startswith(f"{three[1]}:3: not a record")
+    assert "is not that of the lines before it" in errors[1]
+
+
+def test_a_recorder_killed_before_the_next_part_leaves_the_end_of_the_recording(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(part(1, [1, 2], cut=True) + b'{"t":3')
+    reader = TapeReader(path)
+    assert everything(reader) == ([1, 2], [])
+    assert (reader.torn, reader.complete) == (6, False)
+
+
+def test_a_recorder_killed_between_two_parts_loses_nothing(tmp_path: Path) -> None:
+    first = part(1, [1, 2], cut=True)
+    (tmp_path / "s.jsonl").write_bytes(first)
+    (tmp_path / "s.0002.jsonl").write_bytes(part(2, [3], previous=digest(first), cut=True))
+    assert everything(TapeReader(tmp_path / "s.jsonl")) == ([1, 2, 3], [])
+    assert everything(read(first)) == ([1, 2], [])
+
+
+def test_records_that_a_disk_lost_between_two_parts_are_missed(tmp_path: Path) -> None:
+    first = part(1, [1, 2], cut=True)
+    (tmp_path / "s.jsonl").write_bytes(first.replace(recv(2), b""))
+    (tmp_path / "s.0002.jsonl").write_bytes(part(2, [3], previous=digest(first)))
+    times, errors = everything(TapeReader(tmp_path / "s.jsonl"))
+    assert times == [1]
+    assert len(errors) == 1
+    assert "or records between them are lost" in errors[0]
+
+
+def test_a_file_of_the_next_name_is_left_alone_by_a_tape_that_has_no_parts(tmp_path: Path) -> None:
+    (tmp_path / "s.jsonl").write_bytes(HEADER + recv(1))
+    (tmp_path / "s.0002.jsonl").write_bytes(part(2, [3]))
+    assert everything(TapeReader(tmp_path / "s.jsonl")) == ([1], [])
+
+
+def test_what_was_sent_is_found_in_all_parts(three: list[Path]) -> None:
+    def sent(t: int) -> bytes:
+        return b'{"t":%d,"c":1,"k":"send","p":[{"m":"set_locale","p":["en","US"]}]}\n' % t
+
+    for path, t in zip(three, (1, 3, 5), strict=True):
+        path.write_bytes(path.read_bytes().replace(recv(t), sent(t)))
+    assert [record.t for record in scan_sends(three[0])] == [1, 3, 5]
+    three[2].unlink()
+    assert [record.t for record in scan_sends(three[0])] == [1, 3]
+
+
+def test_what_was_sent_is_found_up_to_where_a_recorder_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "s.jsonl").write_bytes(part(1, [1], cut=True))
+    assert scan_sends(tmp_path / "s.jsonl") == []

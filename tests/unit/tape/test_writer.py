@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tvstreamer.errors import TapeWriteError
+from tvstreamer.errors import InvalidPlan, TapeWriteError
 from tvstreamer.protocol import framing
 from tvstreamer.tape.format import Header, Record
 from tvstreamer.tape.reader import TapeReader
@@ -263,3 +264,243 @@ def test_a_line_is_json_for_everybody() -> None:
         writer.closed(1, 1006, "\ud800", "server", START)
         writer.received(1, "\ud800", START)
     assert [json.loads(line)["k"] for line in disk.kept.splitlines()[1:]] == ["close", "recv", "end"]
+
+
+# --- rotation ---------------------------------------------------------------------------------------------------------
+
+
+def rotated(path: Path, count: int = 10, **options: Any) -> list[Path]:
+    """Records `count` messages, one a second; gives the files."""
+    with writer_to(path, flush_every=1, **options) as writer:
+        for number in range(count):
+            writer.received(1, framing.packet(f"~h~{number}"), START + number)
+    return sorted(path.parent.iterdir(), key=lambda each: (each != path, each.name))
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_a_part_ends_before_the_block_that_would_take_it_beyond_its_size(tmp_path: Path) -> None:
+    files = rotated(tmp_path / "s.jsonl", rotate_bytes=400)
+    assert [path.name for path in files[:3]] == ["s.jsonl", "s.0002.jsonl", "s.0003.jsonl"]
+    for path in files:
+        *body, footer = path.read_bytes().splitlines(keepends=True)
+        assert len(b"".join(body)) <= 400
+        assert json.loads(footer)["records"] == len(body) - 1
+
+
+def test_a_part_has_at_least_one_record_however_small_the_limit(tmp_path: Path) -> None:
+    files = rotated(tmp_path / "s.jsonl", rotate_bytes=1)
+    assert [lines(path)[-1]["records"] for path in files] == [1] * 10
+
+
+def test_a_part_ends_after_so_many_seconds_of_its_records(tmp_path: Path) -> None:
+    files = rotated(tmp_path / "s.jsonl", rotate_seconds=3)
+    assert [[line["t"] // 10**9 for line in lines(path)[1:-1]] for path in files] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
+
+
+def test_each_part_is_a_tape_that_knows_its_place(tmp_path: Path) -> None:
+    files = rotated(tmp_path / "s.jsonl", 3, rotate_seconds=1)
+    before: dict[str, Any] = {}
+    for number, path in enumerate(files, 1):
+        header, *_, footer = lines(path)
+        assert (header["start"], header["part"], header.get("previous")) == (START, number, before.get("sha256"))
+        assert footer.get("next") == (number + 1 if number < 3 else None)
+        before = footer
+
+
+def test_what_was_recorded_in_parts_reads_as_one_tape(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "whole").mkdir()
+    files = rotated(tmp_path / "parts" / "s.jsonl", rotate_bytes=400, rotate_seconds=4)
+    (whole,) = rotated(tmp_path / "whole" / "s.jsonl")
+    assert len(files) > 2
+    assert b"".join(b"".join(path.read_bytes().splitlines(keepends=True)[1:-1]) for path in files) == b"".join(
+        whole.read_bytes().splitlines(keepends=True)[1:-1]
+    )
+    assert "part" not in lines(whole)[0]
+    with TapeReader(files[0]) as reader:
+        assert [record.t for record in reader] == [record.t for record in TapeReader(whole)]
+    assert reader.complete
+
+
+def test_counters_are_those_of_all_parts(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    with writer_to(path, flush_every=1, rotate_seconds=1) as writer:
+        for number in range(5):
+            writer.received(1, HELLO, START + number)
+    assert (writer.records, writer.messages) == (5, 5)
+    assert writer.bytes == sum(each.stat().st_size for each in tmp_path.iterdir())
+
+
+def test_a_file_object_has_no_further_parts() -> None:
+    with pytest.raises(InvalidPlan, match="rotation of tape: expected a path"):
+        writer_to(Disk(), rotate_bytes=100)
+
+
+def test_parts_that_are_there_are_refused_before_anything_is_recorded(tmp_path: Path) -> None:
+    (tmp_path / "s.0002.jsonl").write_text("precious")
+    with pytest.raises(TapeWriteError, match=r"s\.0002\.jsonl: the file exists already"):
+        writer_to(tmp_path / "s.jsonl", rotate_bytes=100)
+    assert not (tmp_path / "s.jsonl").exists()
+
+
+def test_overwriting_in_parts_removes_the_parts_of_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    assert len(rotated(path, 5, rotate_seconds=1)) == 5
+    assert len(rotated(path, 2, rotate_seconds=1, overwrite=True)) == 2
+
+
+def test_an_old_part_that_cannot_be_removed_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    (tmp_path / "s.0002.jsonl").mkdir()
+    with pytest.raises(TapeWriteError, match="the recording stopped after 0 records"):
+        writer_to(path, rotate_bytes=1, overwrite=True)
+    writer_to(path, overwrite=True).finish()
+
+
+def test_a_part_that_cannot_be_begun_stops_the_recording_and_what_is_there_stays_readable(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    writer = writer_to(path, flush_every=1, rotate_bytes=1)
+    writer.received(1, HELLO, START)
+    (tmp_path / "s.0002.jsonl").write_text("precious")
+    for _ in range(2):
+        with pytest.raises(TapeWriteError, match=r"stopped after 2 records: .*s\.0002\.jsonl: the file exists already"):
+            writer.received(1, HELLO, START)
+    writer.finish()
+    with pytest.raises(TapeWriteError, match="exists already"):
+        writer_to(path)
+    assert [line.get("k") for line in lines(path)] == [None, "recv"]
+
+
+def test_a_recording_is_one_writers_through_all_its_parts(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    with writer_to(path, flush_every=1, rotate_bytes=1) as writer:
+        for _ in range(3):
+            writer.received(1, HELLO, START)
+        for part in (path, tmp_path / "s.0003.jsonl"):
+            with pytest.raises(TapeWriteError, match="another recorder is writing"):
+                writer_to(part, overwrite=True)
+    for part in (path, tmp_path / "s.0003.jsonl"):
+        writer_to(part, overwrite=True).finish()
+
+
+def test_a_header_that_could_not_be_written_leaves_the_file_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+
+    def fails(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    writer = writer_to(path, fsync="always", sync=fails)
+    with pytest.raises(TapeWriteError, match="Input/output error"):
+        writer.note(1, {}, START)
+    writer.finish()
+    writer_to(path, overwrite=True).finish()
+
+
+# --- fsync ------------------------------------------------------------------------------------------------------------
+
+
+class Syncs:
+    """Counts the syncs of files on a disk; folders, whose sizes say nothing, apart."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.records: list[int] = []
+
+    def __call__(self, descriptor: int) -> None:
+        if os.path.samestat(os.fstat(descriptor), self._path.stat()):
+            self.records.append(len(self._path.read_bytes().splitlines()) - 1)
+
+
+def test_always_brings_each_record_to_the_disk_before_anything_else_happens(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    syncs = Syncs(path)
+    with writer_to(path, fsync="always", sync=syncs) as writer:
+        writer.opened(1, "", START)
+        writer.received(1, HELLO, START)
+        writer.sent(1, HELLO, START)
+        assert syncs.records == [1, 2, 3]
+    assert syncs.records == [1, 2, 3, 4]
+
+
+def test_interval_syncs_once_a_second_of_the_records_and_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    syncs = Syncs(path)
+    with writer_to(path, flush_every=1, fsync="interval", sync=syncs) as writer:
+        for tenth in range(25):
+            writer.received(1, HELLO, START + tenth / 10)
+        assert syncs.records == [1, 11, 21]
+        writer.flush(START + 2.9)
+        assert syncs.records == [1, 11, 21]
+        writer.flush(START + 3.0)
+        writer.flush(START + 9.0)
+        assert syncs.records == [1, 11, 21, 25]
+    assert syncs.records == [1, 11, 21, 25, 26]
+
+
+def test_never_leaves_it_to_the_system(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    syncs = Syncs(path)
+    with writer_to(path, sync=syncs) as writer:
+        for second in range(5):
+            writer.closed(1, 1000, "", "client", START + second)
+    assert syncs.records == []
+
+
+def test_a_part_is_on_the_disk_before_the_next_one_gets_records(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    syncs = Syncs(path)
+    with writer_to(path, flush_every=1, fsync="interval", rotate_bytes=1, sync=syncs) as writer:
+        writer.received(1, HELLO, START)
+        writer.received(1, HELLO, START)
+        assert syncs.records == [1, 2]  # its only record; and with its footer
+
+
+def test_a_disk_that_fails_to_sync_is_told_at_the_end_too(tmp_path: Path) -> None:
+    def fails(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    writer = writer_to(tmp_path / "s.jsonl", fsync="interval", sync=fails)
+    with pytest.raises(TapeWriteError, match="Input/output error"):
+        writer.finish()
+
+
+def test_an_unknown_policy_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidPlan, match="fsync 'often': expected one of never, interval, always"):
+        writer_to(tmp_path / "s.jsonl", fsync="often")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_while_a_part_is_ended_loses_nothing_that_was_flushed(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    fails: list[int] = []
+
+    def sync(descriptor: int) -> None:
+        if fails:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    writer = writer_to(path, flush_every=1, rotate_bytes=1, fsync="interval", sync=sync)
+    writer.received(1, HELLO, START)
+    fails.append(1)
+    with pytest.raises(TapeWriteError, match="No space left"):
+        writer.received(1, HELLO, START)
+    with contextlib.suppress(TapeWriteError):
+        writer.finish()
+    with TapeReader(path) as reader:
+        assert len(list(reader)) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_disk_without_room_for_another_part_stops_the_recording(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    writer = writer_to(path, flush_every=1, rotate_bytes=1, overwrite=True)
+    writer.received(1, HELLO, START)
+    (tmp_path / "s.0002.jsonl").symlink_to("/dev/full")
+    for _ in range(2):
+        with pytest.raises(TapeWriteError, match="stopped after 2 records: No space left"):
+            writer.received(1, HELLO, START)
+    writer.finish()
+    with TapeReader(path) as reader:
+        assert len(list(reader)) == 1
