@@ -17,6 +17,11 @@ from tvstreamer.events import Bar, Event, Gap
 from tvstreamer.protocol.packets import BarRow, BarValues
 
 ClosedBy = Literal["successor", "time"]
+
+KEPT = 500
+"""Closed bars that a series remembers, so that a stream of months takes no more memory than one of hours. What is said of an
+older one later is told as its first revision, whether or not anything has changed."""
+
 _DELAYED = re.compile(r"delayed_streaming_([0-9]{1,6})")
 
 
@@ -32,8 +37,8 @@ class Series:
     """
 
     __slots__ = (
-        "_awaited", "_closed", "_delay", "_grace", "_held", "_index", "_newest", "_oldest_asked", "close_time", "completed",
-        "forming", "interval", "loaded", "reason", "seconds", "symbol", "track",
+        "_awaited", "_closed", "_delay", "_first", "_forgotten", "_grace", "_held", "_index", "_newest", "_oldest_asked",
+        "close_time", "completed", "forming", "interval", "loaded", "reason", "seconds", "symbol", "track",
     )  # fmt: skip
 
     def __init__(self, symbol: str, interval: str, seconds: int | None, track: Track | None = None) -> None:
@@ -42,6 +47,9 @@ class Series:
         self.seconds = seconds
         self.track = track or Track(symbol, interval)
         self._closed: dict[float, tuple[BarValues, ClosedBy, int]] = {}
+        """The newest closed bars, as a correction is told from a repetition by what was known before."""
+        self._first, self._forgotten = math.inf, -math.inf
+        """The first bar ever closed, and the newest of those that are not kept any more."""
         self._newest = -math.inf
         self._index: int | None = None
         """The wire's index of the newest bar: a bar that exists has one, whether or not it was sent."""
@@ -74,6 +82,7 @@ class Series:
     def clear(self) -> None:
         """Forgets all bars: the series was given another symbol, interval or range."""
         self._closed.clear()
+        self._first, self._forgotten = math.inf, -math.inf
         self.track.clear()
         self._newest = -math.inf
         self._held = None
@@ -161,6 +170,8 @@ class Series:
             known = self._closed.get(values.time)
             if known is not None:
                 self._revise(values, *known, events)
+            elif self._first <= values.time <= self._forgotten:
+                events.append(_bar(self.symbol, self.interval, values, "successor", 1))
             elif values.time < newest:
                 self._close(values, "successor", events)
             else:
@@ -179,6 +190,11 @@ class Series:
         if self.forming is not None and self.forming.time == values.time:
             self.forming = None
         self._closed[values.time] = (values, by, 0)
+        self._first = min(self._first, values.time)
+        if len(self._closed) > KEPT:
+            oldest = next(iter(self._closed))
+            del self._closed[oldest]
+            self._forgotten = max(self._forgotten, oldest)
         self.track.delivered(values.time)
         events.append(_bar(self.symbol, self.interval, values, by))
 

@@ -7,7 +7,7 @@ import pytest
 from tvstreamer.constants import MOST_BARS_A_REQUEST, NO_VALUE
 from tvstreamer.continuity import Hole
 from tvstreamer.events import Bar, Event, Gap
-from tvstreamer.protocol.charts import OnGap, Series, history_bars
+from tvstreamer.protocol.charts import KEPT, OnGap, Series, history_bars
 from tvstreamer.protocol.packets import BarRow, BarValues
 
 MINUTE = 60
@@ -488,3 +488,18 @@ def test_a_series_shows_its_state() -> None:
     assert "live" in repr(series)
     series.restart("disconnected")
     assert "holding back: disconnected" in repr(series)
+
+
+def test_memory_does_not_grow_with_a_stream_and_what_is_forgotten_is_revised_not_closed_again() -> None:
+    count = KEPT + 100
+    series = live(*[row(MINUTE * number) for number in range(count + 1)])
+    assert len(series._closed) == KEPT
+    assert told(series, row(0, 7.0)) == [(0, 7.0, "successor", 1)]
+    assert told(series, row(MINUTE * count - MINUTE, 7.0)) == [(MINUTE * count - MINUTE, 7.0, "successor", 1)]
+    series.restart("disconnected")
+    events: list[Event] = []
+    series.apply(sent(*[row(MINUTE * number) for number in range(50, count + 2)]), None, events)
+    series.complete("streaming", 0.0)
+    series.release("fill", events)
+    closed = [bar.time for bar in events if isinstance(bar, Bar) and bar.closed and not bar.revision]
+    assert closed == [MINUTE * count]

@@ -165,7 +165,7 @@ def test_a_record_decodes_into_packets_of_its_side() -> None:
 
 def test_a_header_names_its_part_only_where_there_are_parts() -> None:
     plain = json.loads(Header(start=1.5, url="u").line())
-    assert plain == {"tape": 1, "start": 1.5, "tool": "", "url": "u", "subscriptions": [], "scrubbed": [], "seed": None, "times": "measured"}
+    assert plain == {"tape": 1, "start": 1.5, "tool": "", "url": "u", "subscriptions": [], "scrubbed": [], "seed": None, "times": "measured", "on_gap": "fill"}
     assert json.loads(Header(start=1.5, part=1).line())["part"] == 1
     second = json.loads(Header(start=1.5, part=2, previous="ab").line())
     assert (second["part"], second["previous"]) == (2, "ab")
