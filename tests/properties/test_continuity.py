@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tvstreamer.events import Bar, Connected, Disconnected, Event, Gap, Reconnected
+from tvstreamer.events import Bar, Connected, Disconnected, Event, Gap, HistoryComplete, Reconnected
+from tvstreamer.protocol import framing
 from tvstreamer.protocol.charts import OnGap
 from tvstreamer.protocol.client import ClientProtocol, Settings
 from tvstreamer.protocol.subscription import Subscription
@@ -22,6 +24,8 @@ from tvstreamer.server.market import Market
 SYMBOL = "TEST:ABC"
 START = 1_700_000_040.0
 MINUTE = 60.0
+NOTHING_LOST: st.SearchStrategy[set[int]] = st.just(set())
+NEVER = st.just(False)
 
 
 @dataclass(frozen=True)
@@ -29,24 +33,27 @@ class Leg:
     """One connection, and the time without one after it.
 
     `messages` reach the client, then it is cut; or it goes `mute`, and is cut when its time is over. `lost` are messages that
-    get lost in between. `depth` is how many minutes the server still knows then; `minutes` and `away` are those with trades
-    (True) and without.
+    get lost in between. `depth` is how many minutes the server still knows then; `minutes` and `away` are how often there is
+    a trade in each. Where it `fails`, the server answers that it has no such series.
     """
 
-    minutes: list[bool]
-    away: list[bool]
+    minutes: list[int]
+    away: list[int]
     messages: int
     mute: bool
     lost: set[int]
     depth: int
+    fails: bool = False
 
 
-def legs(lost: st.SearchStrategy[set[int]]) -> st.SearchStrategy[list[Leg]]:
-    trades = st.lists(st.sampled_from([True, True, True, False]), max_size=8)
-    away = st.one_of(trades, st.integers(9, 40).map(lambda count: [True] * count))
+def legs(
+    lost: st.SearchStrategy[set[int]] = NOTHING_LOST, fails: st.SearchStrategy[bool] = NEVER
+) -> st.SearchStrategy[list[Leg]]:
+    trades = st.lists(st.sampled_from([1, 2, 1, 2, 0]), max_size=8)
+    away = st.one_of(trades, st.integers(9, 40).map(lambda count: [1] * count))
     depth = st.one_of(st.just(1000), st.integers(1, 30))
     messages = st.one_of(st.just(1000), st.integers(0, 12))
-    return st.lists(st.builds(Leg, trades, away, messages, st.booleans(), lost, depth), min_size=1, max_size=5)
+    return st.lists(st.builds(Leg, trades, away, messages, st.booleans(), lost, depth, fails), min_size=1, max_size=5)
 
 
 class World:
@@ -65,19 +72,19 @@ class World:
         self.number = 0
         self.connection: MarketConnection | None = None
         self.heard = 0
+        self.loaded = False
         self.leg = Leg([], [], 0, False, set(), 0)
 
-    def minute(self, *, traded: bool) -> None:
-        """A minute passes; in one with trades, the first comes after 5 s and the last, which may be another, after 40."""
+    def minute(self, trades: int) -> None:
+        """A minute passes, with up to two trades."""
         begin = self.now
-        if traded:
-            for second in (5.0, 40.0):
-                self.pass_time(begin + second)
-                self.trades.append((self.now, 100.0 + len(self.trades) % 7))
-                self.market.tick(SYMBOL, self.trades[-1][1], at=self.now)
-                if self.connection is not None:
-                    self.connection.market_moved(self.now)
-                    self.talk()
+        for second in (5.0, 40.0)[:trades]:
+            self.pass_time(begin + second)
+            self.trades.append((self.now, 100.0 + len(self.trades) % 7))
+            self.market.tick(SYMBOL, self.trades[-1][1], at=self.now)
+            if self.connection is not None:
+                self.connection.market_moved(self.now)
+                self.talk()
         self.pass_time(begin + MINUTE)
 
     def pass_time(self, until: float) -> None:
@@ -127,25 +134,37 @@ class World:
         if self.heard > self.leg.messages:
             if not self.leg.mute:
                 self.cut()
-        elif self.heard not in self.leg.lost:
+        elif self.leg.fails and self.heard > 1:
+            if self.heard == 2:
+                self.fail()
+        # Before its first delivery a series has nothing to miss.
+        elif self.heard not in self.leg.lost or not self.loaded:
             fire(self.client, self.now)
             self.client.receive(message, self.now)
 
+    def fail(self) -> None:
+        for session, chart in list(self.client._charts.items()):
+            for series in chart.series:
+                error = {"m": "series_error", "p": [session, series, "s1", "no"]}
+                self.client.receive(framing.packet(json.dumps(error)), self.now)
+
     def take(self) -> None:
-        self.events += self.client.events()
+        events = self.client.events()
+        self.loaded = self.loaded or any(isinstance(event, HistoryComplete) for event in events)
+        self.events += events
 
     def play(self, plan: list[Leg]) -> None:
         for _ in range(6):
-            self.minute(traded=True)
-        whole = Leg([True] * 2, [], 1_000_000, False, set(), 1000)
+            self.minute(2)
+        whole = Leg([2, 2], [], 1_000_000, False, set(), 1000)
         for leg in [*plan, whole]:
             self.connect(leg)
-            for traded in leg.minutes:
-                self.minute(traded=traded)
+            for trades in leg.minutes:
+                self.minute(trades)
             if leg is not whole:
                 self.cut()
-            for traded in leg.away:
-                self.minute(traded=traded)
+            for trades in leg.away:
+                self.minute(trades)
 
     def bars(self) -> list[float]:
         """The times of all bars that there ever were."""
@@ -200,7 +219,7 @@ windows = st.integers(1, 8)
 on_gaps: st.SearchStrategy[Literal["fill", "yield"]] = st.sampled_from(["fill", "yield"])
 
 
-@given(plan=legs(st.just(set())), window=windows, most_bars=windows, on_gap=on_gaps)
+@given(plan=legs(), window=windows, most_bars=windows, on_gap=on_gaps)
 def test_closed_bars_and_gaps_cover_every_bar_exactly_once(
     plan: list[Leg], window: int, most_bars: int, on_gap: Literal["fill", "yield"]
 ) -> None:
@@ -224,7 +243,7 @@ def test_messages_that_get_lost_cost_no_bar_silently(
     check(world)
 
 
-@given(plan=legs(st.just(set())), window=windows, most_bars=windows)
+@given(plan=legs(), window=windows, most_bars=windows)
 def test_two_series_of_a_pair_are_each_complete(plan: list[Leg], window: int, most_bars: int) -> None:
     world = World(window=window, most_bars=most_bars, on_gap="fill", twice=True)
     world.play(plan)
@@ -235,6 +254,24 @@ def test_two_series_of_a_pair_are_each_complete(plan: list[Leg], window: int, mo
     times = closed(world.events)
     for bar in world.bars():
         assert times.count(bar) <= 2
+
+
+@given(plan=legs(fails=st.booleans()), window=windows, most_bars=windows)
+def test_a_series_that_fails_for_a_while_loses_no_bar_silently(plan: list[Leg], window: int, most_bars: int) -> None:
+    world = World(window=window, most_bars=most_bars, on_gap="fill", twice=False)
+    world.play(plan)
+    times = closed(world.events)
+    assert times == sorted(set(times)), "each once, and in order"
+    gaps = [event for event in world.events if isinstance(event, Gap) and event.interval is not None]
+    for bar in world.bars():
+        if times and times[0] <= bar <= times[-1]:
+            # What was told as unknown may be shown after all, once the series is back.
+            assert bar in times or any(gap.start <= bar < gap.end for gap in gaps if gap.filled is None)
+    verdict = world.client.ledger.verify()
+    assert not verdict.repeated
+    assert not verdict.misplaced
+    assert all(hole.reported for hole in verdict.holes), str(verdict)
+    assert world.client.restored
 
 
 policies = st.builds(

@@ -393,6 +393,17 @@ def test_a_server_that_has_no_more_leaves_a_gap_of_unknown_size() -> None:
     assert isinstance(told[-1], Reconnected)
 
 
+def test_a_server_that_says_that_this_is_all_is_not_asked_for_more() -> None:
+    talk = Talk(NO_TICKS)
+    talk.load(row(0))
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    talk.rows(row(300), row(360), at=4.0)
+    assert gap(0, 300, None, None) in talk.complete({"data_completed": "end"}, at=4.0)
+    assert talk.read() == []
+    assert talk.client.restored
+
+
 def test_a_server_that_stops_answering_leaves_a_gap_of_unknown_size_after_a_while() -> None:
     talk = Talk(NO_TICKS)
     talk.load(row(0))
