@@ -37,8 +37,8 @@ class Series:
     """
 
     __slots__ = (
-        "_awaited", "_closed", "_delay", "_first", "_forgotten", "_grace", "_held", "_index", "_newest", "_oldest_asked",
-        "close_time", "completed", "forming", "interval", "loaded", "reason", "seconds", "symbol", "track",
+        "_awaited", "_closed", "_delay", "_first", "_forgotten", "_grace", "_held", "_index", "_live", "_newest",
+        "_oldest_asked", "close_time", "completed", "forming", "interval", "loaded", "reason", "seconds", "symbol", "track",
     )  # fmt: skip
 
     def __init__(self, symbol: str, interval: str, seconds: int | None, track: Track | None = None) -> None:
@@ -71,6 +71,7 @@ class Series:
     def restart(self, reason: str = "") -> None:
         """A new first delivery is about to come, on a new connection. Bars that were reported stay known."""
         self.completed = False
+        self._live = False
         self.loaded = 0
         self._index = None
         self._grace = CLOSE_GRACE
@@ -96,7 +97,7 @@ class Series:
         delayed = _DELAYED.search(update_mode)
         self._delay = int(delayed.group(1)) if delayed else None
         self._grace = CLOSE_GRACE + rt_update_period
-        self.completed = True
+        self.completed = self._live = True
 
     # --- rows in, events out --------------------------------------------------------------------------------------
 
@@ -143,7 +144,7 @@ class Series:
 
     def _misses_a_bar(self, newest: BarRow) -> bool:
         """Whether a bar must exist between the last one and this. (Where none was traded, the index does not jump.)"""
-        return self.completed and newest.v.time > self._newest and self._index is not None and newest.i > self._index + 1
+        return self._live and newest.v.time > self._newest and self._index is not None and newest.i > self._index + 1
 
     def _index_after(self) -> int:
         return 0 if self._index is None else self._index + 1
@@ -255,6 +256,7 @@ class Series:
         if not known and not fresh:
             return None
         self._held = None
+        self._live = True
         reason, self.reason = self.reason, ""
         close_time, self.close_time = self.close_time, None
         gap = None

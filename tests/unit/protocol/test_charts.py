@@ -397,6 +397,15 @@ def test_what_was_held_on_a_lost_connection_is_not_mixed_with_what_the_next_one_
     assert release(series) == [gap(0, 900, None, None), (900, 1.0, None, 0)], "and the first reason stands"
 
 
+def test_a_delivery_that_was_waited_for_in_vain_is_over() -> None:
+    series = lost(row(0))
+    told(series, row(60))
+    assert release(series) == [gap(0, 60, None, None), (60, 1.0, None, 0)]
+    assert series.due() is None, "how late its bars may be is not known"
+    assert told(series, row(180)) == []
+    assert series.held, "a bar that never came is noticed all the same"
+
+
 def test_bars_asked_for_fill_the_gap_and_what_came_by_itself_is_the_newer_word() -> None:
     series = live(row(0))
     told(series, row(120, 1.6))
