@@ -196,6 +196,8 @@ class ClientProtocol:
         """Symbols whose ticks are missed, with when and how their connection was lost."""
         self._given_up: dict[Series, float] = {}
         """Series that hold back, and when they are let go without an answer."""
+        self._late: dict[Series, tuple[int, str]] = {}
+        """Those whose first delivery is complete, which is told when their gap is filled: its bars, its update mode."""
         self._watch = Watch(self._settings.watchdogs)
         self.ledger = Ledger()
         """The books of every series."""
@@ -291,6 +293,7 @@ class ClientProtocol:
         self._charts.clear()
         self._quotes.clear()
         self._given_up.clear()
+        self._late.clear()
         self._subscriptions = dict.fromkeys(self._subscriptions)
         self._next_close = math.inf
         self._watch.disconnected()
@@ -624,11 +627,14 @@ class ClientProtocol:
 
     def _let_go(self, series: Series) -> None:
         self._given_up.pop(series, None)
+        self._late.pop(series, None)
         self._plan_closes()
 
-    def _settle(self, series: Series) -> None:
+    def _settle(self, series: Series, at: float) -> None:
         """Hands out what a series held back, and the gap."""
         gap = series.release(self._settings.on_gap, self._events)
+        if series in self._late:
+            self._events.append(HistoryComplete(series.symbol, series.interval, at, *self._late[series]))
         self._let_go(series)
         self._conclude(gap)
 
@@ -639,20 +645,12 @@ class ClientProtocol:
             self.broken = ContinuityError(f"{gap.symbol} {gap.interval}: bars {span} were missed ({gap.reason})", gap)
         self._watch.found_gap = self._watch.found_gap or gap is not None
 
-    def _end_backfill(self, session: str, waiting: list[Series]) -> None:
+    def _end_backfill(self, session: str, waiting: list[Series], at: float) -> None:
         """A backfill is complete, or there will be none. Each has a chart session to itself, which would go on streaming."""
         self._send(ChartDeleteSession(ChartDeleteSession.Params(session)))
         for series in waiting:
             if series in self._given_up:
-                self._settle(series)
-
-    def _complete_restored(self, session: str, name: str, series: Series, details: dict[str, Any]) -> None:
-        """A delivery to a series that holds back is complete: enough, or are older bars needed?"""
-        more = 0 if "data_completed" in details else series.more_needed()
-        if more:
-            self._send(RequestMoreData(RequestMoreData.Params(session, name, more)))
-        else:
-            self._settle(series)
+                self._settle(series, at)
 
     def _on_completed(self, reply: SeriesCompleted, at: float) -> None:
         self._on_timed(reply, at)
@@ -664,7 +662,7 @@ class ClientProtocol:
         if p.series in chart.history:
             self._complete_history(chart.history[p.series], p.details, at)
         if p.series in chart.backfills:
-            self._end_backfill(p.session, chart.backfills.pop(p.series))
+            self._end_backfill(p.session, chart.backfills.pop(p.series), at)
         series = chart.series.get(p.series)
         if series is None:
             return
@@ -672,8 +670,15 @@ class ClientProtocol:
         if first:
             series.complete(p.update_mode, number(p.details.get("rt_update_period")) or 0.0)
         if series in self._given_up:
-            self._complete_restored(p.session, p.series, series, p.details)
-        if first:
+            if first:
+                self._late[series] = (series.loaded, p.update_mode)
+            # Enough, or are older bars needed?
+            more = 0 if "data_completed" in p.details else series.more_needed()
+            if more:
+                self._send(RequestMoreData(RequestMoreData.Params(p.session, p.series, more)))
+            else:
+                self._settle(series, at)
+        elif first:
             self._events.append(HistoryComplete(series.symbol, series.interval, at, series.loaded, p.update_mode))
             self._plan_closes()
 
@@ -747,7 +752,7 @@ class ClientProtocol:
             self._lose(series, at)
         unfilled = [key for key in chart.backfills if name in (None, key)]
         for key in unfilled:
-            self._end_backfill(session, chart.backfills.pop(key))
+            self._end_backfill(session, chart.backfills.pop(key), at)
         return bool(failed or requests or unfilled)
 
     def _lose(self, series: Series, at: float) -> None:
@@ -790,7 +795,7 @@ class ClientProtocol:
         for series in due:
             series.close_by_time(self._events)
         for series in [series for series, moment in self._given_up.items() if moment <= now]:
-            self._settle(series)
+            self._settle(series, now)
         self._watch.look(now, self._server_now(now))
         self._plan_closes()
 

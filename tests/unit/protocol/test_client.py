@@ -365,7 +365,7 @@ def test_an_outage_longer_than_one_window_is_filled_page_by_page() -> None:
     talk.lose(2.0)
     talk.reconnect(3.0)
     talk.rows(row(300), row(360), at=4.0)
-    assert [type(event) for event in talk.complete(at=4.0)] == [HistoryComplete]
+    assert talk.complete(at=4.0) == [], "what follows is not live yet"
     assert talk.read() == ["request_more_data"]
     assert talk.rows(row(180), row(240), at=5.0) == []
     assert talk.more(2, row(360, 1.1), at=5.0) == [], "what comes live meanwhile has to wait"
@@ -376,7 +376,7 @@ def test_an_outage_longer_than_one_window_is_filled_page_by_page() -> None:
     told = talk.complete(at=6.0)
     assert told[2] == gap(60, 360, 5, 5)
     assert bars(told)[2:] == [(time, "successor", 0) for time in (60, 120, 180, 240, 300)] + [(360, None, 0)]
-    assert told[-1] == Reconnected(6.0, 2, 4.0)
+    assert told[-2:] == [HistoryComplete("EX:SYM", "1", 6.0, 2, "streaming"), Reconnected(6.0, 2, 4.0)]
 
 
 def test_a_server_that_has_no_more_leaves_a_gap_of_unknown_size() -> None:
@@ -416,6 +416,7 @@ def test_a_server_that_stops_answering_leaves_a_gap_of_unknown_size_after_a_whil
     told = talk.events()
     assert told[0] == gap(0, 300, None, None)
     assert bars(told) == [(300, None, 0)]
+    assert told[-1] == HistoryComplete("EX:SYM", "1", 33.0, 1, "streaming")
     assert talk.hear_text("~h~1", at=50.0) == [Reconnected(50.0, 2, 48.0)]
     assert bars(talk.more(1, row(360), at=51.0)) == [(300, "successor", 0), (360, None, 0)]
 
@@ -973,6 +974,12 @@ def test_replies_for_sessions_that_we_do_not_follow_are_counted(talk: Talk) -> N
 
 def test_the_completion_of_a_series_that_we_do_not_follow_tells_nothing(talk: Talk) -> None:
     assert talk.hear("series_completed", talk.cs, "sds_99", "streaming", "s1", {}) == []
+
+
+def test_a_later_delivery_of_a_series_completes_no_history(talk: Talk) -> None:
+    talk.load(row(60))
+    assert bars(talk.rows(row(0))) == [(0, "successor", 0)]
+    assert talk.complete() == []
 
 
 def test_an_error_of_a_series_that_we_do_not_follow_tells_nothing(talk: Talk) -> None:
