@@ -99,6 +99,8 @@ class Playback:
         self._ended = False
         self._aliases = Aliases()
         self._symbols: dict[tuple[str, str], str] = {}
+        self._answers: dict[tuple[str, str], int] = {}
+        """Which offer answers each live symbol alias."""
 
     def __repr__(self) -> str:
         return f"<Playback of connection {self.connection}, {len(self._taken)} of {len(self._offers)} offers taken>"
@@ -121,18 +123,18 @@ class Playback:
             case ResolveSymbol(p=p):
                 symbol = plain_symbol(p.symbol)
                 self._symbols[p.session, p.alias] = symbol
-                # The series that follows takes its own; this serves a symbol asked for alone.
-                offer = self._find("symbol", symbol, "", taken=True)
-                self._aliases.bind_symbol((offer.session, offer.name), (p.session, p.alias))
+                # A series that follows brings an answer of its own; this serves a symbol asked for alone.
+                self._answer_with(self._find("symbol", symbol, ""), p.session, p.alias)
             case CreateSeries(p=p) | ModifySeries(p=p):
                 symbol = self._symbols.get((p.session, p.alias), p.alias)
-                offer = self._find("series", symbol, _canonical(p.resolution))
+                offer = self._offers[self._find("series", symbol, _canonical(p.resolution))]
                 self._aliases.bind_series((offer.session, offer.name), (p.session, p.series, p.turnaround))
-                if self._is_ahead(offer.session, offer.alias):
-                    self._aliases.bind_symbol((offer.session, offer.alias), (p.session, p.alias))
+                own = self._answer_to_come(offer.session, offer.alias)
+                if own is not None:
+                    self._answer_with(own, p.session, p.alias)
             case QuoteAddSymbols(session=session, names=names):
                 for name in names:
-                    offer = self._find("quote", plain_symbol(name), "", purpose=purpose(session))
+                    offer = self._offers[self._find("quote", plain_symbol(name), "", purpose=purpose(session))]
                     self._aliases.bind_quote((offer.session, offer.name), (session, name))
             case RemoveSeries(p=p):
                 self._aliases.forget_series(p.session, p.series)
@@ -151,20 +153,29 @@ class Playback:
                 method = getattr(command, "method", "") or repr(command)
                 raise TapeMismatch(f"{method}: a tape cannot answer this command")
 
-    def _is_ahead(self, session: str, alias: str) -> bool:
-        """Whether the answer to this recorded symbol is certainly still to come."""
-        return any(
-            offer.t >= self.position
-            for offer in self._offers
-            if (offer.kind, offer.session, offer.name) == ("symbol", session, alias)
+    def _answer_to_come(self, session: str, alias: str) -> int | None:
+        """The recorded request for this symbol, if its answer is certainly still to come."""
+        ahead = (
+            number
+            for number, offer in enumerate(self._offers)
+            if (offer.kind, offer.session, offer.name) == ("symbol", session, alias) and offer.t >= self.position
         )
+        return next(ahead, None)
+
+    def _answer_with(self, number: int, session: str, alias: str) -> None:
+        """Gives a live symbol alias this recorded answer. The one that it had before is for others again."""
+        self._taken.discard(self._answers.get((session, alias), number))
+        self._taken.add(number)
+        self._answers[session, alias] = number
+        offer = self._offers[number]
+        self._aliases.bind_symbol((offer.session, offer.name), (session, alias))
 
     def follows(self, session: str, name: str) -> bool:
         """Whether the live client follows this symbol's quotes by now."""
         return self._aliases.has_quote(session, name)
 
-    def _find(self, kind: str, symbol: str, interval: str, *, purpose: str = "", taken: bool = False) -> Offer:
-        """The recorded request that stands for a live one: not yet played, not yet taken, alike in purpose if one is."""
+    def _find(self, kind: str, symbol: str, interval: str, *, purpose: str = "") -> int:
+        """Takes the recorded request that stands for a live one: not yet played, not yet taken, alike in purpose if one is."""
         fitting = [
             (number, offer)
             for number, offer in enumerate(self._offers)
@@ -175,11 +186,10 @@ class Playback:
         alike = [pair for pair in free if _purpose(pair[1].session) == purpose] or free
         if alike:
             number, offer = alike[0]
-            if not taken:
-                self._taken.add(number)
+            self._taken.add(number)
             if self.first_ask is None:
                 self.first_ask = offer.t
-            return offer
+            return number
         what = f"{symbol} {interval}".strip()
         if fitting:
             raise TapeMismatch(f"{what} was asked for too late: the tape has been played past it", nearest=str(fitting[-1][1]))

@@ -84,6 +84,25 @@ def test_two_series_of_one_symbol_are_each_told_of_it_once() -> None:
     assert player.take() == framing.join([resolved("cs_L", "a1"), resolved("cs_L", "a2")])
 
 
+def test_a_symbol_asked_for_again_at_the_same_moment_gets_the_answer_that_came_then() -> None:
+    # On a virtual clock everything of a burst has one stamp, so times do not tell what was answered already.
+    asked = [packet("resolve_symbol", "cs_1", f"sym_{number}", "TEST:ONE") for number in (1, 2)]
+    answers = [record(1, "recv", resolved("cs_1", f"sym_{number}")) for number in (1, 2)]
+    player = Playback(1, iter(answers), index([record(1, "send", each) for each in asked]))
+    for number in (1, 2):
+        player.sent(framing.packet(packet("resolve_symbol", "cs_L", f"a{number}", "TEST:ONE")))
+        player.peek()
+        assert player.take() == framing.packet(resolved("cs_L", f"a{number}"))
+
+
+def test_a_symbol_asked_for_alone_is_free_again_once_its_series_has_one_of_its_own() -> None:
+    player = playback(record(5, "recv", resolved("cs_1", "sym_1"), resolved("cs_2", "sym_2")))
+    ask_series(player, "1", "5")
+    player.sent(framing.packet(packet("resolve_symbol", "cs_L", "alone", "TEST:ONE")))
+    player.peek()
+    assert player.take() == framing.join([resolved("cs_L", "alone"), resolved("cs_L", "a1")])
+
+
 def test_quotes_go_by_the_purpose_of_their_session() -> None:
     quote = [packet("qsd", session, {"n": "TEST:ONE", "s": "ok", "v": {"lp": 1}}) for session in ("qs_ticks_1", "qs_quotes_2")]
     player = playback(record(5, "recv", *quote))
