@@ -27,6 +27,8 @@ class Aliases:
 
     def __init__(self) -> None:
         self._series: dict[tuple[str, str], list[LiveSeries]] = {}
+        self._ended: dict[tuple[str, str], list[LiveSeries]] = {}
+        """Series that the live client removed. That they are gone is still told, as the last thing of them."""
         self._symbols: dict[tuple[str, str], list[tuple[str, str]]] = {}
         self._quotes: dict[tuple[str, str], list[tuple[str, str]]] = {}
         self._heads: dict[str, list[str]] = {}
@@ -57,8 +59,12 @@ class Aliases:
     def forget_series(self, session: str, series: str | None = None) -> None:
         """Nothing more for this live series, or for all of a chart session."""
         self._heads.clear()
-        for targets in self._series.values():
-            targets[:] = [each for each in targets if each[0] != session or series not in (None, each[1])]
+        for recorded, targets in self._series.items():
+            ended = [each for each in targets if each[0] == session and series in (None, each[1])]
+            targets[:] = [each for each in targets if each not in ended]
+            self._ended.setdefault(recorded, []).extend(ended)
+        if series is None:
+            self._ended = {key: [each for each in ended if each[0] != session] for key, ended in self._ended.items()}
 
     def forget_quote(self, session: str, name: str | None = None) -> None:
         self._heads.clear()
@@ -113,7 +119,10 @@ class Aliases:
                 return [[cs, s, mode, turn, *tail] for cs, s, turn in self._series.get((session, series), ())]
             case ("series_loading" | "series_error" | "series_timeframe"), [str(session), str(series), _, *tail]:
                 return [[cs, s, turn, *tail] for cs, s, turn in self._series.get((session, series), ())]
-            case ("series_completed" | "series_loading" | "series_error" | "series_deleted"), [str(session), str(series), *tail]:
+            case "series_deleted", [str(session), str(series), *tail]:
+                lives = [*self._series.get((session, series), ()), *self._ended.get((session, series), ())]
+                return [[cs, s, *tail] for cs, s, _ in lives]
+            case ("series_completed" | "series_loading" | "series_error"), [str(session), str(series), *tail]:
                 return [[cs, s, *tail] for cs, s, _ in self._series.get((session, series), ())]
             case "protocol_error", _:
                 return [p]

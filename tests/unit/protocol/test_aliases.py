@@ -271,3 +271,16 @@ def test_it_is_known_which_live_quotes_something_stands_for(aliases: Aliases) ->
     assert not aliases.has_quote("qs_R", "=A:B")
     aliases.forget_quote("qs_L", "=A:B")
     assert not aliases.has_quote("qs_L", "=A:B")
+
+
+def test_that_a_series_is_gone_is_told_to_who_removed_it_but_not_to_who_ended_its_session(aliases: Aliases) -> None:
+    aliases.bind_series(("cs_R", "s1"), ("cs_L", "x2", "t2"))
+    aliases.bind_series(("cs_R", "s2"), ("cs_M", "y1", "u1"))
+    aliases.forget_series("cs_L", "x1")
+    assert aliases.rewrite(update("cs_R", s1=bars("r1"))) == [update("cs_L", x2=bars("t2"))]
+    assert aliases.rewrite(packet("series_deleted", "cs_R", "s1")) == [
+        packet("series_deleted", "cs_L", "x2"), packet("series_deleted", "cs_L", "x1"),
+    ]  # fmt: skip
+    aliases.forget_series("cs_L")
+    assert aliases.rewrite(packet("series_deleted", "cs_R", "s1")) == []
+    assert aliases.rewrite(packet("series_deleted", "cs_R", "s2")) == [packet("series_deleted", "cs_M", "y1")]
