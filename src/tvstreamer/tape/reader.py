@@ -350,11 +350,16 @@ def scan_sends(source: str | Path | BinaryIO) -> list[Record]:
             if _SEND not in block:
                 continue
             for line in block.split(b"\n"):
-                if _SEND in line[:80] and b'"p":["~h~' not in line[:100]:
+                if _SEND in line[:80] and not _only_echoes(line):
                     record = _sent(line)
                     if record is not None:
                         sends.append(record)
     return sends
+
+
+def _only_echoes(line: bytes) -> bool:
+    # A packet that is no heartbeat is an object.
+    return b'"p":["~h~' in line[:100] and b"{" not in line[1:]
 
 
 def _sent(line: bytes) -> Record | None:

@@ -260,10 +260,12 @@ def test_what_was_sent_is_found_without_reading_the_rest() -> None:
         b'{"t":4,"c":1,"k":"send","p":[broken]}\n',
         b'{"t":5,"c":1,"k":"recv","raw":"\\"k\\":\\"send\\" "}\n',
         b'{"t":6,"c":2,"k":"send","p":[{"m":"set_locale","p":["en","US"]}]}\n',
+        b'{"t":7,"c":2,"k":"send","p":["~h~2","~h~3"]}\n',
+        b'{"t":8,"c":2,"k":"send","p":["~h~4",{"m":"set_locale","p":["en","US"]}]}\n',
     ]
     assert scan_sends(io.BytesIO(HEADER + recv(1))) == []
     found: list[Record] = scan_sends(io.BytesIO(HEADER + b"".join(sent)))
-    assert [(record.t, record.c) for record in found] == [(1, 1), (6, 2)]
+    assert [(record.t, record.c) for record in found] == [(1, 1), (6, 2), (8, 2)]
 
 
 def test_packets_are_what_the_payloads_decode_to_known_or_not() -> None:
