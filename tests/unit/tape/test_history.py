@@ -60,3 +60,27 @@ def test_the_newest_bars_of_a_delivery_are_the_answer_and_the_last_is_forming(ta
 @pytest.mark.parametrize(("symbol", "interval"), [("TEST:TWO", "1"), ("TEST:ONE", "5")])
 def test_what_was_never_asked_for_is_not_there(tape: Path, symbol: str, interval: str) -> None:
     assert recorded_history(tape, symbol, interval, 1) is None
+
+
+def test_a_delivery_is_what_comes_before_its_completion_in_snapshots_of_its_own_connection(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    asked = message(("resolve_symbol", ["cs_1", "sym_1", "TEST:ONE"]), ("create_series", ["cs_1", "sds_1", "s1", "sym_1", "1", 3, ""]))
+    update = "du", bars(2, 1)[1]
+    with TapeWriter(path, Header(start=START), redactor=Redactor(key=b"k" * 32)) as writer:
+        for connection in (1, 2):
+            writer.opened(connection, "", START)
+            writer.sent(connection, asked, START)
+        writer.received(1, message(bars(1, 1)), START)
+        writer.received(2, message(bars(5, 2)), START)
+        writer.received(1, framing.packet("~h~1"), START)
+        writer.received(1, message(bars(0, 1), update, COMPLETED), START)
+        writer.received(2, message(bars(3, 2), COMPLETED), START)
+
+    def found(n: int) -> list[float] | None:
+        history = recorded_history(path, "TEST:ONE", "1", n)
+        return None if history is None else [(bar.time - START) / 60 for bar in history]
+
+    assert found(2) == [0, 1]
+    assert found(3) == [4, 5, 6]
+    assert found(4) == [3, 4, 5, 6]
+    assert found(5) is None

@@ -53,6 +53,10 @@ def test_the_index_tells_what_was_asked_for_in_order() -> None:
     assert str(offers[1]) == "TEST:ONE 1 (series, at 0.000 s of connection 1)"
 
 
+def test_what_nothing_answers_is_not_in_the_index() -> None:
+    assert index([record(1, "send", '"~h~1"', packet("set_locale", "en", "US"), packet("quote_add_symbols", "qs_1"), packet("dance"))]) == []
+
+
 def test_replies_come_with_the_ids_of_who_asks_and_others_not_at_all() -> None:
     player = playback(
         record(5, "recv", resolved("cs_1", "sym_1"), resolved("cs_2", "sym_2")),
@@ -171,6 +175,11 @@ def test_a_series_whose_symbol_was_played_past_keeps_the_answer_that_is_still_to
 def test_commands_that_no_tape_can_answer_are_mismatches(command: str) -> None:
     with pytest.raises(TapeMismatch):
         playback().sent(framing.packet(command))
+
+
+def test_what_is_no_packet_is_a_mismatch_too() -> None:
+    with pytest.raises(TapeMismatch, match="whole packets only.*character 0"):
+        playback().sent("garbage")
 
 
 def test_commands_that_nothing_answers_are_taken() -> None:
