@@ -318,6 +318,11 @@ def test_an_unreadable_tape_exits_with_3(tmp_path: Path, content: str | None, sa
     assert said in complaint(3, "replay", tape)
 
 
+def test_a_directory_or_device_in_place_of_a_tape_is_called_what_it_is(tmp_path: Path) -> None:
+    assert f"{tmp_path}: a directory, expected a tape" in complaint(3, "replay", tmp_path)
+    assert f"{os.devnull}: not a regular file, expected a tape" in complaint(3, "replay", os.devnull)
+
+
 def test_an_unreadable_log_exits_with_3(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     assert "No such file" in complaint(3, "import", "log", log, "-o", tmp_path / "tape")

@@ -124,11 +124,13 @@ def _event_file(name: str | None) -> Iterator[Callable[[Event], None]]:
 def replay(
     tape: str, speed: str, to: float | None, format: str, events: str, digest: bool, faults: str | None, **options: float
 ) -> int:
-    if not Path(tape).is_file():
-        raise TapeFormatError("no such file", path=tape)
+    path = Path(tape)
+    if not path.is_file():
+        kind = "a directory" if path.is_dir() else "not a regular file"
+        raise TapeFormatError(f"{kind}, expected a tape" if path.exists() else "no such file", path=tape)
     sha = hashlib.sha256()
     show = printer(format, events)
-    client = TvWSClient(source=Path(tape), speed=speed, begin=options["from"], end=to, faults=faults)
+    client = TvWSClient(source=path, speed=speed, begin=options["from"], end=to, faults=faults)
     with Stopping() as stopping, client:
         for batch in turns(client, stopping):
             for event in batch:
