@@ -18,6 +18,7 @@ import pytest
 
 from tvstreamer.cli.table import COMMANDS
 from tvstreamer.clock import SystemClock
+from tvstreamer.protocol import framing
 from tvstreamer.server.listener import Listener
 from tvstreamer.testing.scripted import ScriptedConnection
 
@@ -25,6 +26,7 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 SYMBOL = "BINANCE:BTCUSDT"
 FAKE = "fake:seed=7,speed=max"
 SECRET = "eyJhbGciOi.a-secret-of-the-user.c2lnbmF0dXJl"
+HELLO = framing.packet('{"session_id":"0.1.2_x-1","timestampMs":1755702000000}')
 TIMEOUT = 30
 FULL = Path("/dev/full")
 
@@ -196,8 +198,7 @@ def test_a_duration_is_counted_on_the_source_clock(tmp_path: Path) -> None:
 
 def test_a_log_becomes_a_tape(tmp_path: Path) -> None:
     log, tape = tmp_path / "log.txt", tmp_path / "tape.jsonl"
-    hello = json.dumps({"session_id": "0.1.2_x-1", "timestampMs": 1_755_702_000_000}, separators=(",", ":"))
-    log.write_text(f"started\nWS RX ~m~{len(hello)}~m~{hello}\nWS RX ~m~4~m~~h~1\nWS TX ~m~4~m~~h~1\n")
+    log.write_text(f"started\nWS RX {HELLO}\nWS RX ~m~4~m~~h~1\nWS TX ~m~4~m~~h~1\n")
     result = run("import", "log", log, "-o", tape)
     assert (result.returncode, result.stdout) == (0, b"")
     assert b"3 messages" in result.stderr
@@ -239,6 +240,18 @@ def test_an_interrupted_server_says_so_with_its_exit_code() -> None:
         _, words = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130
     assert b"Traceback" not in words
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_history_ends_at_once(number: signal.Signals) -> None:
+    clock, connection = SystemClock(), ScriptedConnection(HELLO)
+    with Listener(lambda: (connection, clock)) as silent:
+        with running("history", "--source", silent.url, "-s", SYMBOL, "-i", "1", "--timeout", "600") as process:
+            while "create_series" not in connection.next_heard(TIMEOUT):
+                pass
+            process.send_signal(number)
+            output, words = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, output, words) == (130, b"", b"")
 
 
 def test_an_interrupted_demo_ends_at_once() -> None:
@@ -344,8 +357,7 @@ def test_a_taken_port_exits_with_4() -> None:
 
 def test_a_quote_that_does_not_come_exits_with_5() -> None:
     clock = SystemClock()
-    hello = json.dumps({"session_id": "0.1.2_x-1", "timestampMs": 1_755_702_000_000}, separators=(",", ":"))
-    with Listener(lambda: (ScriptedConnection(f"~m~{len(hello)}~m~{hello}"), clock)) as silent:
+    with Listener(lambda: (ScriptedConnection(HELLO), clock)) as silent:
         assert SYMBOL in complaint(5, "quote", "--source", silent.url, "-s", SYMBOL, "--timeout", "0.5")
         assert "0.5" in complaint(5, "history", "--source", silent.url, "-s", SYMBOL, "-i", "1", "--timeout", "0.5")
 

@@ -99,10 +99,12 @@ def stream(
 
 def history(symbol: str, interval: str, bars: int, source: str, format: str, timeout: float) -> int:
     show = printer(format)
-    with TvWSClient(source=source) as client:
-        result = client.get_history(symbol, interval, bars, timeout=timeout)
-    for bar in result:
-        show(bar)
+    # There is no loop here that could look at a flag, and nothing is written before all is there.
+    with Stopping(at_once=True):
+        with TvWSClient(source=source) as client:
+            result = client.get_history(symbol, interval, bars, timeout=timeout)
+        for bar in result:
+            show(bar)
     if not result.complete:
         print(f"tvstreamer: {len(result)} of {bars} bars: that is all the server gives", file=sys.stderr)
     return 0

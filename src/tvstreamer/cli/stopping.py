@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM as a clean stop: a flag that loops look at between two messages.
 
 An exception could arrive in the middle of anything, for example after a message was recorded and before its events were
-written. A second signal does raise, for whoever cannot wait.
+written. A second signal does raise, for whoever cannot wait; so does the first where nothing can be left half done.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopping:
-    """A context in which signals ask to stop. `bool()` tells whether one has."""
+    """A context in which signals ask to stop. `bool()` tells whether one has; with `at_once` it raises `KeyboardInterrupt`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool = False) -> None:
+        self._at_once = at_once
         self._asked = False
         self._before: dict[int, Any] = {}
 
@@ -24,9 +25,9 @@ class Stopping:
         return self._asked
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
+        again, self._asked = self._asked, True
+        if again or self._at_once:
             raise KeyboardInterrupt
-        self._asked = True
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
