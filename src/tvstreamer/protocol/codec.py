@@ -164,7 +164,7 @@ def _plain_numbers(text: str) -> str:
 
 def _plain_number(match: re.Match[str]) -> str:
     lead, mantissa, exponent = match.groups()
-    if mantissa == "1" and exponent == "100":
+    if mantissa == "1" and exponent in ("100", "+100"):
         return f"{lead}1e+100"
     plain = format(Decimal(f"{mantissa}e{exponent}"), "f")
     return f"{lead}{plain}" if "." in plain else f"{lead}{plain}.0"

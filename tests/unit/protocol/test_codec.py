@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tvstreamer.constants import MAX_NESTING, NO_VALUE
@@ -253,6 +254,10 @@ def test_no_size_of_a_number_is_written_with_an_exponent(exponent: int) -> None:
     text = codec.wire_json([value])
     assert "e" not in text
     assert json.loads(text) == [value]
+
+
+def test_no_value_that_is_in_wire_form_already_stays_beside_a_number_that_is_not() -> None:
+    assert codec.wire_json([msgspec.Raw(b"1e+100"), 1e16]) == "[1e+100,10000000000000000.0]"
 
 
 @pytest.mark.parametrize("text", ["a:1e5", "[2e-9,", '":1e30', "\\", '\\":1e30'])
