@@ -95,6 +95,7 @@ def test_both_front_ends_make_the_same_call_of_a_right_command_line(arguments: l
 @example(["replay", "--", "-tape"])
 @example(["--", "stream"])
 @example(["replay", "s.jsonl", "--speed", "--"])
+@example(["history", "-s", "--symbol=A:B", "--symbol=A:B", "-i=1"])
 @example([])
 def test_both_front_ends_make_the_same_call_or_both_refuse(arguments: list[str]) -> None:
     calls = [understood(front, arguments) for front in ("typer", "argparse")]

@@ -46,10 +46,13 @@ class Option:
             return bool(value)
         words = list(value) if self.kind == "list" else [value]
         for word in words:
-            # An option's name where its value should be is a forgotten value, not a value.
-            if not word or (word.startswith("-") and word != "-"):
-                raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected {self._expected()}")
+            if not word or _is_option(word):
+                raise self.refusal(word)
         return words if self.kind == "list" else self._convert_one(words[0])
+
+    def refusal(self, word: str) -> InvalidPlan:
+        """The error for a word that cannot be this option's value."""
+        return InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected {self._expected()}")
 
     def _expected(self) -> str:
         if self.kind in ("whole", "number"):
@@ -59,7 +62,7 @@ class Option:
 
     def _convert_one(self, word: str) -> Any:
         if self.choices and word not in self.choices:
-            raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected {self._expected()}")
+            raise self.refusal(word)
         if self.kind == "text":
             return word
         try:
@@ -67,7 +70,7 @@ class Option:
         except ValueError:
             number = -1
         if not (0 <= number < float("inf")) or (number == 0 and not self.zero):
-            raise InvalidPlan(f"{self.flags[-1]} {shorten(word)}: expected {self._expected()}")
+            raise self.refusal(word)
         return number
 
 
@@ -81,7 +84,7 @@ class Argument:
     choices: tuple[str, ...] = ()
 
     def convert(self, value: str | None) -> str | None:
-        if value is not None and (not value or (value.startswith("-") and value != "-")):
+        if value is not None and (not value or _is_option(value)):
             raise InvalidPlan(f"{self.name} {shorten(value)}: expected {self.help}")
         if value is not None and self.choices and value not in self.choices:
             raise InvalidPlan(f"{self.name} {shorten(value)}: expected {' or '.join(self.choices)}")
@@ -231,12 +234,13 @@ def make_call(command: Command, words: Mapping[str, Any]) -> Call:
 def plain(arguments: Sequence[str]) -> list[str]:
     """The same command line without the spellings that parsers read differently: `-s=X`, and `--` with what follows it.
 
-    Raises `InvalidPlan` where `--` has no meaning: before the command, or in place of a value.
+    Raises `InvalidPlan` where `--` has no meaning (before the command, or in place of a value), and for an option in place
+    of a value, which some would take for one.
     """
     command = BY_NAME.get(arguments[0]) if arguments else None
     options = command.options if command else ()
     shorts = {f"-{option.short}" for option in options if option.short}
-    valued = {flag for option in options if option.kind != "flag" for flag in option.flags}
+    valued = {flag: option for option in options if option.kind != "flag" for flag in option.flags}
     words: list[str] = []
     for place, word in enumerate(arguments):
         if word == "--":
@@ -244,5 +248,13 @@ def plain(arguments: Sequence[str]) -> list[str]:
                 raise InvalidPlan(f"'--' {f'after {words[-1]}' if words else 'at the beginning'}: expected a value or command")
             # From here on all are files, and a file's name can be written so that it is not taken for an option.
             return words + [f"./{each}" if each.startswith("-") else each for each in arguments[place + 1 :]]
-        words += [word[:2], word[3:]] if word[:2] in shorts and word[2:3] == "=" else [word]
+        for part in [word[:2], word[3:]] if word[:2] in shorts and word[2:3] == "=" else [word]:
+            if words and words[-1] in valued and _is_option(part):
+                raise valued[words[-1]].refusal(part)
+            words.append(part)
     return words
+
+
+def _is_option(word: str) -> bool:
+    """An option's name where a value should be is a forgotten value, not a value. `-` is standard input or output."""
+    return word.startswith("-") and word != "-"

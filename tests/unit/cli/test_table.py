@@ -113,3 +113,9 @@ def test_spellings_that_parsers_read_differently_are_made_plain(written: list[st
 def test_two_dashes_where_a_command_or_a_value_belongs_are_refused(arguments: list[str]) -> None:
     with pytest.raises(InvalidPlan, match="'--'"):
         plain(arguments)
+
+
+@pytest.mark.parametrize("arguments", [["history", "-s", "--symbol=A:B"], ["history", "-s=-x"], ["replay", "--to", "-5", "--", "t"]])
+def test_an_option_where_a_value_belongs_is_refused_even_if_the_value_comes_later(arguments: list[str]) -> None:
+    with pytest.raises(InvalidPlan, match=r"^--(symbol|to) '-.*': expected a "):
+        plain([*arguments, "--symbol", "A:B"])
