@@ -87,9 +87,10 @@ class TvWSClient:
     derives from it. `backlog` is how many events may wait for a slow consumer before it gets `MailboxFull`. `begin` and
     `end` are seconds from a tape's start.
 
-    `record` is the path of a tape to write; `overwrite` allows it to replace one. `rotate` begins a new file after so much:
-    `"100MB"`, `"1h"`, or both as `"100MB,1h"`. `fsync` says when what is recorded has to be on the disk: `"never"` leaves
-    that to the system, `"interval"` waits for it once a second, `"always"` after each record.
+    `record` is the path of a tape to write, compressed if it ends in `.gz` or `.zst`; `overwrite` allows it to replace one.
+    `rotate` begins a new file after so much: `"100MB"`, `"1h"`, or both as `"100MB,1h"`. `fsync` says when what is recorded
+    has to be on the disk: `"never"` leaves that to the system, `"interval"` waits for it once a second, `"always"` after
+    each record.
 
     A connection that is lost or stalls is replaced: `reconnect` is a `ReconnectPolicy`, True for the default one, or False.
     What was missed meanwhile is told by `Gap` events and filled (`on_gap="fill"`), only told (`"yield"`), or ends the stream
@@ -273,6 +274,7 @@ class TvWSClient:
         return reader.packets() if self._writer is None else iter(reader)
 
     def _make_writer(self, path: Path, source: Source, seed: int | None) -> Any:
+        from tvstreamer.tape.compression import compression_of
         from tvstreamer.tape.format import Header
         from tvstreamer.tape.redact import Redactor, new_key
         from tvstreamer.tape.writer import TapeWriter
@@ -298,6 +300,7 @@ class TvWSClient:
             rotate_bytes=self._rotation.bytes,
             rotate_seconds=self._rotation.seconds,
             fsync=self._fsync,
+            compress=compression_of(path),
         )
 
     def close(self) -> None:

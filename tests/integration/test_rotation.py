@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tvstreamer import FakeServer, TvWSClient
+from tvstreamer import TvWSClient
 from tvstreamer.cli import main
 from tvstreamer.errors import TapeExhausted, TapeFormatError
+from tvstreamer.tape.compression import packer
 from tvstreamer.tape.history import recorded_history
 from tvstreamer.tape.reader import TapeReader
 
@@ -56,17 +57,15 @@ def test_a_recording_in_parts_is_equal_to_one_in_one_file(whole: tuple[Path, byt
     assert reader.complete
 
 
-def test_parts_can_be_matched_served_and_asked_for_history(whole: tuple[Path, bytes], tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_parts_can_be_played_matched_and_asked_for_history(whole: tuple[Path, bytes], tmp_path: Path, suffix: str) -> None:
     path, events = whole
-    parts = tmp_path / "s.jsonl"
-    record(parts, rotate="20KB")
+    parts = tmp_path / f"s.jsonl{suffix}"
+    assert record(parts, rotate="10KB") == events
+    assert len(list(tmp_path.iterdir())) > 2
+    assert replay(parts) == events
     assert replay(parts, (SYMBOL, "1"), "NASDAQ:AAPL") == events
     assert recorded_history(parts, SYMBOL, "1", 300) == recorded_history(path, SYMBOL, "1", 300) is not None
-    served: list[bytes] = []
-    with FakeServer(tape=parts, speed="max") as server, TvWSClient([(SYMBOL, "1")], source=server.connect, reconnect=False) as client:
-        while len(served) < 300:
-            served += [event.to_json() for event in client.poll(10.0) or ()]
-    assert set(served) <= set(events.splitlines())
 
 
 def test_a_part_alone_is_played_as_far_as_it_can_be(tmp_path: Path) -> None:
@@ -126,3 +125,13 @@ def test_a_second_recorder_is_turned_away(tmp_path: Path, capfd: pytest.CaptureF
         assert command(path, *words) == 6
     assert f"{path}: another recorder is writing this file" in capfd.readouterr().err
     assert b"NASDAQ:AAPL" in path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_a_log_and_the_tape_made_of_it_may_be_compressed(tmp_path: Path, capfd: pytest.CaptureFixture[str], suffix: str) -> None:
+    log, tape = tmp_path / "log", tmp_path / f"tape.jsonl{suffix}"
+    log.write_bytes(packer(suffix[1:] or None)(b"WS RX ~m~4~m~~h~1\nWS TX ~m~4~m~~h~1\n"))
+    assert main(["import", "log", str(log), "-o", str(tape)]) == 0
+    assert tape.read_bytes()[:2] == {"": b'{"', ".gz": b"\x1f\x8b", ".zst": b"\x28\xb5"}[suffix]
+    with TapeReader(tape) as reader:
+        assert [record.k for record in reader] == ["open", "recv", "send", "note"]

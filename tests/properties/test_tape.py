@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from tvstreamer.errors import TapeFormatError
 from tvstreamer.protocol import framing
+from tvstreamer.tape.compression import packer
 from tvstreamer.tape.format import Header, Record
+from tvstreamer.tape.parts import next_path
 from tvstreamer.tape.reader import TapeReader
 from tvstreamer.tape.redact import Redactor
 from tvstreamer.tape.writer import TapeWriter
@@ -73,6 +75,54 @@ def test_a_tape_cut_anywhere_gives_all_whole_records_and_reports_the_rest(texts:
     assert [record.text() for record in records] == texts[: len(records)]
     tail = whole[header:cut].rpartition(b"\n")[2]
     assert (reader.torn == len(tail)) if len(records) == kept else reader.torn == 0
+
+
+@given(st.lists(messages, min_size=1, max_size=8), st.integers(1, 4), st.sampled_from(["gz", "zst"]), st.data())
+def test_a_compressed_tape_cut_anywhere_gives_all_whole_frames(texts: list[str], block: int, kind: str, data: st.DataObject) -> None:
+    file = KeptOpen()
+    writer = TapeWriter(file, Header(start=START), redactor=Redactor(key=b"k" * 32), compress=kind, flush_every=block)
+    frames = [len(file.getvalue())]
+    records = [0]
+    for number, text in enumerate(texts, 1):
+        writer.received(1, text, START)
+        if len(file.getvalue()) > frames[-1]:
+            frames.append(len(file.getvalue()))
+            records.append(number)
+    cut = data.draw(st.integers(frames[0], frames[-1]))
+    found, reader = read(file.getvalue()[:cut])
+    whole = max(number for number, end in enumerate(frames) if end <= cut)
+    assert len(found) >= records[whole]
+    assert [record.text() for record in found] == texts[: len(found)]
+    assert reader.torn == cut - frames[whole]
+
+
+@given(st.lists(messages, min_size=1, max_size=12), st.integers(1, 600), st.sampled_from(["", ".gz", ".zst"]), st.data())
+def test_a_recording_in_parts_is_read_up_to_where_it_was_cut(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], size: int, suffix: str, data: st.DataObject
+) -> None:
+    first = tmp_path_factory.mktemp("parts") / f"s.jsonl{suffix}"
+    redactor = Redactor(key=b"k" * 32)
+    with TapeWriter(
+        first, Header(start=START), redactor=redactor, rotate_bytes=size, flush_every=1, compress=suffix[1:] or None
+    ) as writer:
+        for number, text in enumerate(texts):
+            writer.received(1, text, START + number / 7)
+    paths = [first]
+    while (following := next_path(paths[-1], len(paths))).exists():
+        paths.append(following)
+    with TapeReader(first) as whole:
+        assert [record.text() for record in whole] == texts
+        assert whole.complete
+    # A recorder that was killed has left the last part in pieces, or not begun it.
+    last = paths[-1].read_bytes()
+    with TapeReader(paths[-1]) as alone:
+        header = len(packer(suffix[1:] or None)(alone.header.line()))
+        kept = len(texts) - len(list(alone))
+    paths[-1].write_bytes(last[: data.draw(st.integers(header, len(last)))])
+    with TapeReader(first) as cut:
+        found = [record.text() for record in cut]
+    assert len(found) >= kept
+    assert found == texts[: len(found)]
 
 
 @given(st.lists(messages, max_size=4), st.data())

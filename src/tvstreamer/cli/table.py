@@ -123,7 +123,7 @@ _DURATION = Option("duration", "stop after so many seconds of the source's clock
 _EVENTS = Option("events", "which events to print: market, or all with the status ones", default="all", choices=("market", "all"))
 _TIMEOUT = Option("timeout", "give up after so many seconds", "number", default=30.0, metavar="SECONDS")
 _SPEED = Option("speed", "1 is real time, 10 ten times that, max as fast as possible", metavar="1|10|max")
-_OUTPUT = Option("output", "the tape to write", short="o", required=True, metavar="FILE")
+_OUTPUT = Option("output", "the tape to write; compressed if it ends in .gz or .zst", short="o", required=True, metavar="FILE")
 _OVERWRITE = Option("overwrite", "replace an existing file", "flag", default=False)
 
 _ON_GAP = Option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import secrets
 import sys
 from collections.abc import Callable, Iterator
@@ -139,23 +140,25 @@ def replay(
                 else:
                     show(event)
     if client.torn:
-        print(f"tvstreamer: {tape}: dropped a torn last line of {client.torn} bytes", file=sys.stderr)
+        print(f"tvstreamer: {tape}: torn; dropped what is not whole of the last {client.torn} bytes", file=sys.stderr)
     if digest and not stopping:
         say(sha.hexdigest())
     return INTERRUPTED if stopping else 0
 
 
 def import_(kind: str, file: str, output: str, overwrite: bool) -> int:
+    from tvstreamer.tape.compression import unpacked
     from tvstreamer.tape.convert.log import import_log
     from tvstreamer.tape.redact import Redactor
 
     try:
-        lines = Path(file).open(  # noqa: SIM115 - closed below
-            encoding="utf-8", errors="surrogateescape", newline="\n"
-        )
+        packed = Path(file).open("rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise TapeFormatError(f"cannot be read: {error.strerror}", path=file) from error
-    with lines:
+    with packed:
+        lines = io.TextIOWrapper(
+            io.BufferedReader(unpacked(packed, file)), encoding="utf-8", errors="surrogateescape", newline="\n"
+        )
         writer = import_log(
             lines,
             output,

@@ -1,8 +1,9 @@
 """Reading a tape as a stream: memory does not grow with it.
 
-Lines end at `\\n` and nothing else. A torn last line, which is what a killed recorder leaves, is dropped and reported in
-`torn`. A line that is broken or too long raises `TapeFormatError` with its number; iterating on goes on at the next line.
-A recording in several files is read as one: each part says whether another one follows.
+Lines end at `\\n` and nothing else; what is compressed is unpacked on the way. A torn last line, which is what a killed
+recorder leaves, is dropped and reported in `torn`. A line that is broken or too long raises `TapeFormatError` with its
+number; iterating on goes on at the next line. A recording in several files is read as one: each part says whether
+another one follows.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import msgspec
 from tvstreamer.constants import MAX_LINE
 from tvstreamer.errors import TapeFormatError, shorten
 from tvstreamer.protocol import codec
+from tvstreamer.tape.compression import unpacked
 from tvstreamer.tape.format import Footer, Header, PacketRecord, Record
 from tvstreamer.tape.migrate import check_version
 from tvstreamer.tape.parts import next_path
@@ -50,7 +52,8 @@ class TapeReader:
     does not continue the one before it, raises `TapeFormatError` after the records before it.
 
     Raises `TapeFormatError` for what is no tape, `TapeVersionError` for a newer one. After iteration `records` is their
-    number, `complete` whether a footer vouches for them, `torn` how many bytes of a torn last line were dropped.
+    number, `complete` whether a footer vouches for them, `torn` how many bytes of a torn last line were dropped, or of a
+    compressed tape, how many bytes its torn last frame has, of which all whole lines were read.
     """
 
     def __init__(self, source: str | Path | BinaryIO) -> None:
@@ -72,7 +75,12 @@ class TapeReader:
     def _begin(self, source: str | Path | BinaryIO) -> Header:
         """Opens a file and reads its header."""
         self.name, self._file = _open(source)
-        self._blocks = _blocks(self._file.read)
+        try:
+            self._source = unpacked(self._file, self.name)
+        except BaseException:
+            self._file.close()
+            raise
+        self._blocks = _blocks(self._source.read)
         self._line = 0
         self._sha = hashlib.sha256()
         self._before = self.records
@@ -132,6 +140,8 @@ class TapeReader:
             block, whole = self._next_block()
         except StopIteration:
             raise self._error("the file is empty", 1) from None
+        except TapeFormatError as error:
+            raise self._error(f"not a tape: {error.problem}", 1) from error
         if not block:
             raise self._error(f"not a tape: the first line has more than {MAX_LINE} bytes", 1)
         line, newline, rest = block.partition(b"\n")
@@ -163,6 +173,7 @@ class TapeReader:
         try:
             block, whole = self._next_block()
         except StopIteration:
+            self.torn = self._source.torn or self.torn
             self.close()
             if not self._go_on():
                 raise
@@ -266,6 +277,8 @@ class TapeReader:
                 return False
             place = "its path, to find it" if path is None else f"it at {path}"
             raise self._error(f"the recording goes on in part {number}, which is missing: expected {place}", None)
+        if footer is None and not _is_begun(path):
+            return False  # The recorder was killed before it could begin it.
         before, digest = self.name, self._sha.hexdigest() if footer is None else footer.sha256
         header = self._begin(path)
         if (header.part, header.start) != (number, self.header.start) or (checked and header.previous != digest):
@@ -339,6 +352,13 @@ def _open(source: str | Path | BinaryIO) -> tuple[str, BinaryIO]:
         except OSError as error:
             raise TapeFormatError(f"cannot be read: {error.strerror}", path=str(source)) from error
     return getattr(source, "name", "tape"), source
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether a part has its header."""
+    name, file = _open(path)
+    with file:
+        return b"\n" in unpacked(file, name).read()
 
 
 def scan_sends(source: str | Path | BinaryIO) -> list[Record]:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Literal, get_args
 import msgspec
 
 from tvstreamer.errors import InvalidPlan, TapeWriteError, shorten
+from tvstreamer.tape.compression import packer
 from tvstreamer.tape.format import Header, Record, encode_line, encode_messages, moment, offset
 from tvstreamer.tape.output import Output, Sync, sync_folder
 from tvstreamer.tape.parts import Rotation, part_path
@@ -24,6 +25,10 @@ from tvstreamer.tape.redact import SCRUBBED, Redactor
 Fsync = Literal["never", "interval", "always"]
 FSYNC: tuple[str, ...] = get_args(Fsync)
 _SECOND = 10**9
+PLAIN_BLOCK = 100
+"""Records after which a flush comes at the latest."""
+PACKED_BLOCK = 1_000
+"""The same of compressed tapes: smaller frames compress less."""
 
 
 class TapeWriter:
@@ -35,12 +40,14 @@ class TapeWriter:
     the one before it.
 
     A flush hands everything so far to the operating system, where it survives the end of this process. It comes after
-    `flush_every` records, after `flush_seconds` of the records' time, at the end of a connection, and when it is called.
-    `fsync` makes it survive the machine's end: `always` flushes and syncs each record before anything else happens,
-    `interval` syncs at most once a second of the records' time and at the end.
+    `flush_every` records (100, or 1,000 compressed), after `flush_seconds` of the records' time, at the end of a connection,
+    and when it is called. `fsync` makes it survive the machine's end: `always` flushes and syncs each record before anything
+    else happens, `interval` syncs at most once a second of the records' time and at the end.
 
     With `rotate_bytes` or `rotate_seconds` the recording goes on in a new file (see `parts`) rather than that a block would
     take the present one beyond its limit; the footer comes on top.
+
+    With `compress` (`gz`, `zst`) each flush makes a frame that can be read without the others.
     """
 
     def __init__(
@@ -50,11 +57,12 @@ class TapeWriter:
         *,
         redactor: Redactor,
         overwrite: bool = False,
-        flush_every: int = 100,
+        flush_every: int | None = None,
         flush_seconds: float = 0.2,
         rotate_bytes: int | None = None,
         rotate_seconds: float | None = None,
         fsync: str = "never",
+        compress: str | None = None,
         sync: Sync = os.fsync,
     ) -> None:
         self.path = str(target) if isinstance(target, str | os.PathLike) else getattr(target, "name", "tape")
@@ -64,6 +72,7 @@ class TapeWriter:
         self._rotation = Rotation(rotate_bytes, rotate_seconds)
         if self._rotation and not isinstance(self._target, Path):
             raise InvalidPlan(f"rotation of {self.path}: expected a path, as each part is a file with a name")
+        self._pack = packer(compress)
         self._redactor = redactor
         self._header = msgspec.structs.replace(
             header,
@@ -91,7 +100,7 @@ class TapeWriter:
         self._to_disk = sync
         self._fsync = fsync
         self._sync_at = 0
-        self._every = 1 if fsync == "always" else flush_every
+        self._every = 1 if fsync == "always" else flush_every or (PLAIN_BLOCK if compress is None else PACKED_BLOCK)
         self._flush_ns = round(flush_seconds * 1e9)
         self._flush_at = self._flush_ns
         self._count = 0
@@ -129,7 +138,7 @@ class TapeWriter:
         output = Output(target, overwrite=self._overwrite, sync=self._to_disk)
         line = self._header.line()
         try:
-            self._put(output, line)
+            self._put(output, self._pack(line))
             if self._fsync != "never" and isinstance(target, Path):
                 sync_folder(target, self._to_disk)
         except TapeWriteError:
@@ -243,18 +252,19 @@ class TapeWriter:
                     self._sync_if_due(self._last if at is None else offset(self._start, at))
 
     def _write(self, block: bytes) -> None:
-        if self._rotation and self._written > self._before and self._is_full(len(block)):
+        data = self._pack(block)
+        if self._rotation and self._written > self._before and self._is_full(len(data)):
             self._rotate()
-        self._put(self._output, block)
+        self._put(self._output, data)
         self._sha.update(block)
         self._written = self._count
 
-    def _put(self, output: Output, block: bytes) -> None:
+    def _put(self, output: Output, data: bytes) -> None:
         try:
-            output.write(block)
+            output.write(data)
         except (OSError, ValueError) as error:
             self._fail(error)
-        self.bytes += len(block)
+        self.bytes += len(data)
 
     def _sync_if_due(self, t: int) -> None:
         if self._fsync == "always" or t >= self._sync_at:
@@ -301,7 +311,7 @@ class TapeWriter:
             raise
         self._before, self._part_at = self._written, self._last
         try:
-            self._put(old, footer)
+            self._put(old, self._pack(footer))
             if self._fsync != "never":
                 self._sync(old)
         finally:
@@ -341,7 +351,7 @@ class TapeWriter:
             try:
                 self.flush()
                 if self._failure is None:
-                    self._put(self._output, self._footer())
+                    self._put(self._output, self._pack(self._footer()))
                     if self._fsync != "never":
                         self._sync(self._output)
             finally:

@@ -6,15 +6,16 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tvstreamer.constants import MAX_LINE
-from tvstreamer.errors import TapeFormatError, TapeVersionError
+from tvstreamer.errors import MissingDependencyError, TapeFormatError, TapeVersionError
 from tvstreamer.protocol.packets import Heartbeat, QuoteData, Unknown
+from tvstreamer.tape.compression import packer
 from tvstreamer.tape.format import Record
 from tvstreamer.tape.reader import TapeReader, scan_sends
 
@@ -410,6 +411,15 @@ def test_a_recorder_killed_between_two_parts_loses_nothing(tmp_path: Path) -> No
     assert everything(read(first)) == ([1, 2], [])
 
 
+@pytest.mark.parametrize("begun", [b"", b'{"tape":1,"sta'])
+def test_a_recorder_killed_while_it_began_a_part_loses_nothing(tmp_path: Path, begun: bytes) -> None:
+    (tmp_path / "s.jsonl").write_bytes(part(1, [1, 2], cut=True))
+    (tmp_path / "s.0002.jsonl").write_bytes(begun)
+    assert everything(TapeReader(tmp_path / "s.jsonl")) == ([1, 2], [])
+    (tmp_path / "s.jsonl").write_bytes(part(1, [1, 2], following=2))
+    assert len(everything(TapeReader(tmp_path / "s.jsonl"))[1]) == 1
+
+
 def test_records_that_a_disk_lost_between_two_parts_are_missed(tmp_path: Path) -> None:
     first = part(1, [1, 2], cut=True)
     (tmp_path / "s.jsonl").write_bytes(first.replace(recv(2), b""))
@@ -440,3 +450,64 @@ def test_what_was_sent_is_found_in_all_parts(three: list[Path]) -> None:
 def test_what_was_sent_is_found_up_to_where_a_recorder_was_killed(tmp_path: Path) -> None:
     (tmp_path / "s.jsonl").write_bytes(part(1, [1], cut=True))
     assert scan_sends(tmp_path / "s.jsonl") == []
+
+
+# --- compression ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["gz", "zst"])
+def pack(request: pytest.FixtureRequest) -> Callable[[bytes], bytes]:
+    return packer(request.param)
+
+
+def test_a_compressed_tape_is_known_by_its_bytes_whatever_its_name(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    body = HEADER + recv(1) + recv(2)
+    path = tmp_path / "plain.jsonl"
+    path.write_bytes(pack(HEADER + recv(1)) + pack(recv(2)) + pack(footer(body, 2)))
+    reader = TapeReader(path)
+    assert everything(reader) == ([1, 2], [])
+    assert (reader.complete, reader.torn) == (True, 0)
+    assert reader._file.closed
+
+
+def test_frames_may_be_cut_anywhere_in_lines(pack: Callable[[bytes], bytes]) -> None:
+    body = HEADER + recv(1) + recv(2)
+    reader = read(b"".join(pack(bytes([byte])) for byte in body + footer(body, 2)))
+    assert everything(reader) == ([1, 2], [])
+    assert reader.complete
+
+
+def test_a_torn_last_frame_is_reported_and_all_before_it_is_read(pack: Callable[[bytes], bytes]) -> None:
+    last = pack(recv(3))
+    reader = read(pack(HEADER + recv(1)) + pack(recv(2)) + last[:-10])
+    times, errors = everything(reader)
+    assert (times[:2], errors) == ([1, 2], [])
+    assert (reader.torn, reader.complete) == (len(last) - 10, False)
+
+
+def test_a_broken_frame_is_an_error_after_the_records_before_it(pack: Callable[[bytes], bytes]) -> None:
+    times, errors = everything(read(pack(HEADER + recv(1)) + pack(recv(2)) + b"no frame"))
+    assert times == [1, 2]
+    assert len(errors) == 1
+    assert errors[0].startswith("tape: broken compression")
+
+
+def test_a_line_that_unpacks_beyond_the_limit_is_an_error(pack: Callable[[bytes], bytes]) -> None:
+    huge = b'{"t":1,"raw":"' + bytes(MAX_LINE)
+    times, errors = everything(read(pack(HEADER + recv(1)) + pack(huge) + pack(b'"}\n' + recv(2))))
+    assert (times, errors) == ([1, 2], [f"tape:3: a line of more than {MAX_LINE} bytes"])
+
+
+def test_what_was_sent_is_found_in_a_compressed_tape(pack: Callable[[bytes], bytes]) -> None:
+    sent = b'{"t":6,"c":2,"k":"send","p":[{"m":"set_locale","p":["en","US"]}]}\n'
+    assert [record.t for record in scan_sends(io.BytesIO(pack(HEADER) + pack(recv(1) + sent)))] == [6]
+
+
+def test_a_tape_that_cannot_be_unpacked_here_closes_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.jsonl.zst"
+    path.write_bytes(packer("zst")(HEADER))
+    monkeypatch.setitem(sys.modules, "backports.zstd" if sys.version_info < (3, 14) else "compression.zstd", None)
+    with path.open("rb") as file:
+        with pytest.raises(MissingDependencyError):
+            TapeReader(file)
+        assert file.closed

@@ -15,6 +15,7 @@ import pytest
 
 from tvstreamer.errors import InvalidPlan, TapeWriteError
 from tvstreamer.protocol import framing
+from tvstreamer.tape.compression import packer, unpacked
 from tvstreamer.tape.format import Header, Record
 from tvstreamer.tape.reader import TapeReader
 from tvstreamer.tape.redact import SCRUBBED, Redactor
@@ -504,3 +505,59 @@ def test_a_disk_without_room_for_another_part_stops_the_recording(tmp_path: Path
     writer.finish()
     with TapeReader(path) as reader:
         assert len(list(reader)) == 1
+
+
+# --- compression ------------------------------------------------------------------------------------------------------
+
+
+def unpack(data: bytes) -> bytes:
+    source = unpacked(io.BytesIO(data), "tape")
+    return b"".join(iter(source.read, b""))
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+def test_a_compressed_tape_holds_the_same_bytes_and_its_digest_is_of_them(kind: str) -> None:
+    plain, packed = Disk(), Disk()
+    for disk, compress in ((plain, None), (packed, kind)):
+        with writer_to(disk, compress=compress) as writer:
+            for number in range(300):
+                writer.received(1, HELLO, START + number / 50)
+        assert writer.bytes == len(disk.kept)
+    assert unpack(packed.kept) == plain.kept
+    assert len(packed.kept) < len(plain.kept) / 2
+    reader = TapeReader(io.BytesIO(packed.kept))
+    assert len(list(reader)) == 300
+    assert reader.complete
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+def test_each_flush_makes_a_frame_that_can_be_read(kind: str) -> None:
+    disk = Disk()
+    writer = writer_to(disk, compress=kind)
+    for number in range(3):
+        writer.received(1, HELLO, START)
+        writer.flush()
+        assert len(records_of(disk)) == number + 1
+    for _ in range(999):
+        writer.received(1, HELLO, START)
+    assert len(records_of(disk)) == 3
+    writer.received(1, HELLO, START)
+    assert len(records_of(disk)) == 1003
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+def test_the_size_of_a_compressed_part_is_that_of_its_file(tmp_path: Path, kind: str) -> None:
+    files = rotated(tmp_path / f"s.jsonl.{kind}", 40, rotate_bytes=1500, compress=kind)
+    assert 2 <= len(files) <= 10
+    for path in files[:-1]:
+        footer = packer(kind)(unpack(path.read_bytes()).splitlines(keepends=True)[-1])
+        assert 1000 < path.stat().st_size - len(footer) <= 1500
+    with TapeReader(files[0]) as reader:
+        assert len(list(reader)) == 40
+    assert reader.complete
+
+
+def test_an_unknown_compression_is_refused_before_there_is_a_file(tmp_path: Path) -> None:
+    with pytest.raises(InvalidPlan, match="compression 'rar'"):
+        writer_to(tmp_path / "s.jsonl", compress="rar")
+    assert list(tmp_path.iterdir()) == []

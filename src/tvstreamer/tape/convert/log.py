@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import BinaryIO
 
 from tvstreamer.errors import FramingError, TapeFormatError
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.packets import Hello
+from tvstreamer.tape.compression import compression_of
 from tvstreamer.tape.format import Header
 from tvstreamer.tape.redact import Redactor
 from tvstreamer.tape.writer import TapeWriter
@@ -62,7 +64,13 @@ def import_log(
 def _start(
     target: str | BinaryIO, at: float, redactor: Redactor, tool: str, early: list[tuple[str, str]], overwrite: bool
 ) -> TapeWriter:
-    writer = TapeWriter(target, Header(start=at, tool=tool, times="estimated"), redactor=redactor, overwrite=overwrite)
+    writer = TapeWriter(
+        target,
+        Header(start=at, tool=tool, times="estimated"),
+        redactor=redactor,
+        overwrite=overwrite,
+        compress=compression_of(Path(target)) if isinstance(target, str) else None,
+    )
     writer.opened(1, "", at)
     for kind, message in early:
         _write(writer, kind, message, at)

@@ -70,3 +70,11 @@ def test_the_hand_made_log_keeps_every_message() -> None:
     messages = [record.text() for record in records if record.k in ("send", "recv")]
     clean = Redactor(key=b"k" * 32).message
     assert messages == [clean(line[6:]) for line in lines if line.startswith(("WS TX ", "WS RX "))]
+
+
+def test_a_path_that_asks_for_it_is_compressed(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl.gz"
+    import_log(["WS RX ~m~4~m~~h~1"], str(path), redactor=Redactor(key=b"k" * 32), tool="test")
+    assert path.read_bytes().startswith(b"\x1f\x8b")
+    with TapeReader(path) as reader:
+        assert [record.k for record in reader] == ["open", "recv", "note"]
