@@ -211,10 +211,10 @@ def encode_messages(connection: int, kind: str, messages: Sequence[tuple[int, st
     headers, limit, cut = framing.HEADERS, len(framing.HEADERS), framing.cut
     lead = f',"c":{connection},"k":"{kind}","p":['
     for t, text in messages:
-        # `framing.single`, without the call.
+        # `framing.single`, without the call; whether all this is ASCII is looked at once, below.
         total = len(text)
         payload = text.removeprefix(headers[total]) if total < limit else ""
-        if payload.startswith(_METHOD) and text.isascii():
+        if payload.startswith(_METHOD):
             check(payload)
             add(f'{{"t":{t}{lead}{payload}]}}\n')
             continue
@@ -229,8 +229,9 @@ def encode_messages(connection: int, kind: str, messages: Sequence[tuple[int, st
                 continue
         add(_line(t, connection, kind, text, objects))
         plain = plain and len(payloads) == 1 and framing.heartbeat(payloads[0])
-    if _all_embeddable(objects):
-        return "".join(lines).encode(), plain
+    block = "".join(lines)
+    if block.isascii() and _all_embeddable(objects):
+        return block.encode(), plain
     return b"".join([encode_message(t, connection, kind, text) for t, text in messages]), False
 
 

@@ -50,6 +50,14 @@ class TapeWriter:
     With `compress` (`gz`, `zst`) each flush makes a frame that can be read without the others.
     """
 
+    # A class with more than 30 attributes is slower without slots, as its instances then do not share their keys.
+    __slots__ = (
+        "_acquire", "_before", "_connection", "_count", "_every", "_failure", "_finished", "_first", "_flush_at",
+        "_flush_ns", "_fsync", "_header", "_kind", "_last", "_lines", "_lock", "_messages", "_output", "_over",
+        "_overwrite", "_pack", "_part_at", "_redactor", "_release", "_rotation", "_sha", "_start", "_sync_at",
+        "_target", "_to_disk", "_written", "bytes", "messages", "path",
+    )  # fmt: skip
+
     def __init__(
         self,
         target: str | os.PathLike[str] | BinaryIO,
@@ -161,8 +169,6 @@ class TapeWriter:
         # Not `with`, which costs a twentieth of a whole record more.
         self._acquire()
         try:
-            if self._over:
-                self._refuse()
             # The expression of `format.offset`, without the call.
             t = round((at - self._start) * 1e9)
             if t <= self._last:
@@ -170,10 +176,13 @@ class TapeWriter:
             else:
                 self._last = t
             if kind is not self._kind or connection != self._connection:
+                if self._over:
+                    self._refuse()
                 self._encode()
                 self._kind, self._connection = kind, connection
-            self._messages.append((t, text))
-            if t >= self._flush_at or len(self._messages) >= self._every:
+            messages = self._messages
+            messages.append((t, text))
+            if t >= self._flush_at or len(messages) >= self._every:
                 self.flush()
         finally:
             self._release()
@@ -219,6 +228,10 @@ class TapeWriter:
             if len(self._lines) >= self._every or t >= self._flush_at:
                 self.flush()
         return moment(self._start, t)
+
+    def _end(self) -> None:
+        """Has every record refused from now on; a kind that no message has makes `received` look."""
+        self._over, self._kind = True, ""
 
     def _refuse(self) -> None:
         raise self._failure or TapeWriteError(f"{self.path}: the recording is finished")
@@ -282,7 +295,7 @@ class TapeWriter:
         self._failure = TapeWriteError(
             f"{self.path}: the recording stopped after {self.records} records: {reason}"
         )
-        self._over = True
+        self._end()
         raise self._failure from error
 
     # --- files ----------------------------------------------------------------------------------------------------
@@ -355,7 +368,8 @@ class TapeWriter:
                     if self._fsync != "never":
                         self._sync(self._output)
             finally:
-                self._finished = self._over = True
+                self._finished = True
+                self._end()
                 try:
                     self._close(self._output)
                 finally:

@@ -169,3 +169,12 @@ def test_a_header_names_its_part_only_where_there_are_parts() -> None:
     assert json.loads(Header(start=1.5, part=1).line())["part"] == 1
     second = json.loads(Header(start=1.5, part=2, previous="ab").line())
     assert (second["part"], second["previous"]) == (2, "ab")
+
+
+def test_among_others_a_length_that_counts_characters_and_not_utf_16_units_is_kept_as_it_came() -> None:
+    wrong = '~m~12~m~{"m":"a\U0001f600bc"}'
+    assert len(wrong) == len('~m~12~m~') + 12
+    lines, said = encode_messages(1, "recv", [(1, framing.packet(QUOTE)), (2, wrong)])
+    assert lines == encode_message(1, 1, "recv", framing.packet(QUOTE)) + encode_message(2, 1, "recv", wrong)
+    assert json.loads(lines.splitlines()[1])["raw"] == wrong
+    assert not said
