@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tvstreamer.auth import Credentials
 from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
@@ -69,11 +69,20 @@ def open_source(
     if isinstance(spec, str | os.PathLike):
         return _tape(Path(spec), speed)
     if callable(spec):
-        own_clock = clock or SystemClock()
+        own_clock = clock or _clock_of(spec) or SystemClock()
         return Source("connector", "", own_clock, not isinstance(own_clock, VirtualClock), spec, seed)
     raise InvalidSource(
         f"source {shorten(spec)}: expected 'live', 'fake', a ws:// or wss:// address, the path of a tape, or a Connector"
     )
+
+
+def _clock_of(connector: object) -> Clock | None:
+    """The clock of a connector that has one, or of the server whose `connect` it is: its times are the only ones that fit."""
+    for holder in (connector, getattr(connector, "__self__", None)):
+        clock = getattr(holder, "clock", None)
+        if callable(getattr(clock, "now", None)):
+            return cast(Clock, clock)
+    return None
 
 
 def _options(spec: str, text: str, known: tuple[str, ...]) -> dict[str, str]:

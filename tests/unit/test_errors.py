@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tvstreamer import errors
 from tvstreamer.errors import (
     ConnectFailed,
+    ContinuityError,
     FramingError,
     InvalidInterval,
     InvalidPlan,
@@ -25,6 +26,7 @@ from tvstreamer.errors import (
     TvError,
     shorten,
 )
+from tvstreamer.events import Gap
 
 
 def test_a_short_value_is_shown_whole() -> None:
@@ -125,3 +127,10 @@ def test_an_error_survives_the_way_to_another_process(error: TvError) -> None:
     arrived = pickle.loads(pickle.dumps(error))
     assert type(arrived) is type(error)
     assert (str(arrived), vars(arrived)) == (str(error), vars(error))
+
+
+def test_a_gap_that_ends_the_stream_is_attached_to_its_error() -> None:
+    gap = Gap("EX:SYM", "1", 60.0, 120.0, "disconnected", 0, 1)
+    error = ContinuityError("EX:SYM 1: bars from 60 to 120 were missed", gap)
+    assert error.gap is gap
+    assert "from 60 to 120" in str(error)

@@ -69,6 +69,7 @@ class TapeConnection:
 
     def disconnected(self, at: float, code: int) -> None:
         self._base = None
+        self._playback.close()
 
     @property
     def _server(self) -> ServerProtocol:

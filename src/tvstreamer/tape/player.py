@@ -105,6 +105,12 @@ class Playback:
     def __repr__(self) -> str:
         return f"<Playback of connection {self.connection}, {len(self._taken)} of {len(self._offers)} offers taken>"
 
+    def close(self) -> None:
+        """Lets go of the records that were not played, and so of the file that they come from."""
+        close = getattr(self._records, "close", None)
+        if close is not None:
+            close()
+
     # --- what the live client sends -------------------------------------------------------------------------------
 
     def sent(self, message: str) -> None:

@@ -184,7 +184,7 @@ class FaultyConnector:
         plan.require(("message", "handshake"), "a transport")
         self.plan = plan
         self._connector = connector
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._count = 0
         self._refused: list[Fired] = []
@@ -200,14 +200,14 @@ class FaultyConnector:
             number = self._count
         refusal = self.plan.refusal(number, random.Random)
         if refusal is not None:
-            self._refused.append(Fired(self._clock.now(), refusal.kind, str(refusal.status), number))
+            self._refused.append(Fired(self.clock.now(), refusal.kind, str(refusal.status), number))
             problem = f"HTTP {refusal.status}, as the fault plan wants it"
             raise ConnectFailed("faulty:", problem, status=refusal.status, retry_after=refusal.retry_after)
         inner = self._connector()
         filter = self.plan.filter(number, inner.info.opened_at, random.Random)
         if filter.idle:
             return inner
-        transport = FaultyTransport(inner, filter, self._clock)
+        transport = FaultyTransport(inner, filter, self.clock)
         self._opened.append(transport)
         return transport
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -204,3 +205,20 @@ def test_taking_beyond_the_end_says_so() -> None:
     with pytest.raises(TapeExhausted):
         player.take()
     assert repr(player) == "<Playback of connection 1, 0 of 7 offers taken>"
+
+
+def test_whoever_leaves_early_lets_go_of_the_records() -> None:
+    ended = []
+
+    def records() -> Iterator[Record]:
+        try:
+            yield Record(0, 1, "recv", raw="x")
+            yield Record(1, 1, "recv", raw="y")
+        finally:
+            ended.append(True)
+
+    playback = Playback(1, records(), [])
+    assert playback.peek() is not None
+    playback.close()
+    assert ended == [True]
+    Playback(1, iter([]), []).close()
