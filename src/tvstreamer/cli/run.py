@@ -18,7 +18,7 @@ _CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
     ((errors.TapeWriteError,), 6),
     ((errors.TransportTimeout, errors.ContinuityError), 5),
     ((errors.ConnectFailed, errors.AuthError, errors.ServerStartError), 4),
-    ((errors.MissingDependencyError,), 2),
+    ((errors.MissingDependencyError, errors.UnsupportedFault), 2),
     ((ValueError,), 2),
     ((errors.TransportError, errors.ProtocolError, errors.ServerError), 4),
     ((errors.TvError,), 1),
