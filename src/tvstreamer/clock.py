@@ -48,29 +48,6 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
-    """Wall time at construction plus monotonic time since, so that a stepped system clock cannot turn time back."""
-
-    def __init__(self) -> None:
-        self._wall = time.time()
-        self._started = time.monotonic()
-
-    def now(self) -> float:
-        return self._wall + (time.monotonic() - self._started)
-
-    def wait(self, event: threading.Event, timeout: float) -> bool:
-        return event.wait(max(0.0, timeout))
-
-    def event(self) -> threading.Event:
-        return threading.Event()
-
-    def participant(self, name: str = "") -> AbstractContextManager[object]:
-        return nullcontext()
-
-    def blocking(self) -> AbstractContextManager[object]:
-        return nullcontext()
-
-
 class ScaledClock:
     """Real time, `factor` times as fast. Starts at `start`, or at the present wall time."""
 
@@ -95,6 +72,13 @@ class ScaledClock:
 
     def blocking(self) -> AbstractContextManager[object]:
         return nullcontext()
+
+
+class SystemClock(ScaledClock):
+    """Wall time at construction plus monotonic time since, so that a stepped system clock cannot turn time back."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
 
 
 class VirtualClock:

@@ -10,27 +10,11 @@ from tvstreamer.faults import FaultFilter, FaultPlan, Fired
 from tvstreamer.faults.stages import Message
 from tvstreamer.protocol.packets import ChartCreateSession, Command, QuoteCreateSession, ResolveSymbol
 from tvstreamer.protocol.server import ServerProtocol
+from tvstreamer.transports.memory import ServedPeer
 
 
-class ServedConnection(Protocol):
-    """A server's side of a connection: text and the time go in, text and deadlines come out."""
-
-    def connected(self, now: float) -> None: ...
-
-    def receive(self, message: str, at: float) -> None: ...
-
-    def messages_to_send(self) -> list[str]: ...
-
-    def next_deadline(self) -> float | None: ...
-
-    def handle_deadline(self, now: float) -> None: ...
-
-    def disconnected(self, at: float, code: int) -> None: ...
-
-    @property
-    def closing(self) -> tuple[int, str] | None:
-        """Code and reason, once the server wants to close after what it has to send; 1006 resets the connection."""
-        ...
+class ServedConnection(ServedPeer, Protocol):
+    """What a fake server makes for each client."""
 
     @property
     def active(self) -> bool:
