@@ -141,7 +141,11 @@ def check(path: Path, way: Way, read: Sequence[bytes], reference: Reference) -> 
     assert not reader.complete, "the recorder had finished before it was killed"
     events = list(read)
     assert events == reference.events[: len(events)], "the events are not those of the reference"
-    needed = next(number for number, count in enumerate([0, *reference.events_by]) if count >= len(events))
+    # A bar that the clock closes needs no record; a replay, which has no clock of its own, tells of it with the next one.
+    told = len(events)
+    while told and b'"closed_by":"time"' in events[told - 1]:
+        told -= 1
+    needed = next(number for number, count in enumerate([0, *reference.events_by]) if count >= told)
     behind = max(0, needed - len(records))
     assert behind <= way.unflushed, f"{behind} records are lost that events were read of; promised: {way.unflushed} at most"
     return Left(len(list(path.parent.iterdir())), len(records), reader.torn, len(events), behind)
