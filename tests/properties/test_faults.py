@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,60 +12,9 @@ from hypothesis import strategies as st
 
 from tvstreamer import FakeServer, TvWSClient, faults
 from tvstreamer.errors import RemoteProtocolError, ServerError, TransportClosed
-from tvstreamer.faults import KINDS, Fault, FaultFilter, FaultPlan, parse_plan
+from tvstreamer.faults import KINDS, FaultFilter, FaultPlan, parse_plan
 from tvstreamer.protocol.framing import join
-
-SECONDS = st.floats(0, 100) | st.integers(0, 100)
-LASTING = st.floats(0.001, 100)
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "at": SECONDS,
-    "after": st.integers(0, 8),
-    "method": st.sampled_from(["", "du", "qsd", "heartbeat", "hello"]),
-    "symbol": st.sampled_from(["", "A:B", "C:D"]),
-    "probability": st.floats(0.01, 1),
-    "connection": st.none() | st.integers(1, 3),
-    "times": st.none() | st.integers(1, 4),
-    "direction": st.sampled_from(["downstream", "upstream"]),
-    "duration": st.none() | LASTING,
-    "code": st.sampled_from([1000, 1001, 1006, 4000]),
-    "reason": TEXT,
-    "info": TEXT,
-    "session": TEXT,
-    "text": TEXT.filter(bool),
-    "name": TEXT.filter(bool),
-    "timeout": SECONDS,
-    "latency": SECONDS,
-    "jitter": SECONDS,
-    "delay": SECONDS,
-    "wait": LASTING,
-    "offset": st.floats(-100, 100).filter(bool),
-    "bytes": st.integers(0, 1000),
-    "rate": st.floats(0.001, 1000),
-    "average_size": st.integers(1, 100),
-    "size_variation": st.integers(0, 100),
-    "copies": st.integers(1, 3),
-    "n": st.integers(2, 4),
-    "position": st.sampled_from(["first", "last"]),
-    "change": st.floats(-0.9, 5).filter(bool),
-    "by": st.integers(-5, 5).filter(bool),
-    "status": st.sampled_from([403, 429, 503]),
-    "retry_after": st.none() | SECONDS,
-}
-
-
-def of_kind(kind: type[Fault], **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Fault]:
-    values = VALUES | {"direction": st.sampled_from(kind.directions)} | fixed
-    required = kind.__struct_fields__[: len(kind.__struct_fields__) - len(kind.__struct_defaults__)]
-    return st.fixed_dictionaries(
-        {name: values[name] for name in required},
-        optional={name: values[name] for name in kind.options() if name not in required},
-    ).map(lambda given: kind(**given))
-
-
-def plans(*kinds: type[Fault], **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[FaultPlan]:
-    one = st.one_of([of_kind(kind, **fixed) for kind in kinds or KINDS.values()])
-    return st.builds(FaultPlan, st.lists(one, max_size=4), st.integers(0, 9))
+from tvstreamer.testing.strategies import fault_plans
 
 
 def bars(*rows: int) -> str:
@@ -77,7 +25,7 @@ def bars(*rows: int) -> str:
 messages = st.sampled_from(
     [
         join(["~h~1"]),
-        join(['{"m":"qsd","p":["qs_1",{"n":"A:B","s":"ok","v":{"lp":1}}]}']),
+        join(['{"m":"qsd","p":["qs_1",{"n":"BINANCE:BTCUSDT","s":"ok","v":{"lp":1}}]}']),
         join(['{"m":"symbol_resolved","p":["cs_1","sym_1",{"description":"x"}],"t":7,"t_ms":7000}']),
         join([bars(1, 2)]),
         join([bars(2), bars(3)]),
@@ -115,14 +63,14 @@ def at_work(plan: FaultPlan) -> FaultFilter:
     return plan.filter(1, 1000.0, random.Random)
 
 
-@given(plans())
+@given(fault_plans())
 @example(FaultPlan([faults.unknown_packet("\x00\x7f\"\\\n\u2028\U0010ffff")], 5))
 def test_a_plan_survives_the_way_through_toml_and_through_its_repr(plan: FaultPlan) -> None:
     assert parse_plan(plan.to_toml()) == plan
     assert eval(repr(plan), {"faults": faults, "FaultPlan": FaultPlan}) == plan
 
 
-@given(plans(), steps, st.booleans())
+@given(fault_plans(), steps, st.booleans())
 def test_the_same_plan_seed_and_traffic_give_the_same_outcome_however_often_somebody_asks(
     plan: FaultPlan, steps: Steps, end: bool
 ) -> None:
@@ -133,7 +81,7 @@ def test_the_same_plan_seed_and_traffic_give_the_same_outcome_however_often_some
     assert moments == sorted(moments)
 
 
-@given(plans(at=st.just(10_000.0)).map(lambda plan: FaultPlan([fault for fault in plan if fault.at], plan.seed)), steps)
+@given(fault_plans(at=st.just(10_000.0)).map(lambda plan: FaultPlan([fault for fault in plan if fault.at], plan.seed)), steps)
 def test_without_faults_nothing_changes(plan: FaultPlan, steps: Steps) -> None:
     work = at_work(plan)
     now, got = 1000.0, []
@@ -149,7 +97,7 @@ def test_without_faults_nothing_changes(plan: FaultPlan, steps: Steps) -> None:
     assert (got, work.end, work.fired) == ([], (4000, "x", now), [])
 
 
-mixing = plans(
+mixing = fault_plans(
     faults.drop, faults.duplicate, faults.reorder, method=st.just(""), symbol=st.just(""), direction=st.just("downstream")
 )
 
@@ -180,7 +128,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 ON_THE_WIRE = [kind for kind in KINDS.values() if kind.carrier == "message"]
 
 
-@given(plans(*ON_THE_WIRE, symbol=st.sampled_from(["", "BINANCE:BTCUSDT"])), st.integers(0, 9))
+@given(fault_plans(*ON_THE_WIRE, symbol=st.sampled_from(["", "BINANCE:BTCUSDT"])), st.integers(0, 9))
 @settings(max_examples=25)
 def test_a_run_with_faults_is_repeatable_and_its_recording_replays_to_the_same_events(
     folder: Path, plan: FaultPlan, seed: int

@@ -1,7 +1,8 @@
-"""Hypothesis strategies for what travels on the wire and for events, made from the declarations of their structs.
+"""Hypothesis strategies for what travels on the wire, for events and for faults, made from the declarations of their structs.
 
 A declaration is the schema, so a new packet or field is drawn as soon as it is declared. Values are those that survive a
-round trip: text without lone surrogates, finite floats, whole numbers of 64 bits.
+round trip: text without lone surrogates, finite floats, whole numbers of 64 bits. For faults, of which a declaration tells only
+what is wrong, they are such as occur: seconds up to 100, a few messages.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec.inspect as shapes
 from tvstreamer.constants import NO_VALUE
 from tvstreamer.errors import MissingDependencyError
 from tvstreamer.events import MARKET_EVENTS, STATUS_EVENTS, Event
+from tvstreamer.faults import KINDS, Fault, FaultPlan
 from tvstreamer.protocol import codec
 from tvstreamer.protocol.packets import COMMANDS, REPLIES, Command, Reply
 
@@ -24,7 +26,46 @@ except ImportError as error:
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+F = TypeVar("F", bound=Fault)
+
 _LEAST, _MOST = -(2**63), 2**64 - 1
+
+_seconds = st.floats(0, 100) | st.integers(0, 100)
+_lasting = st.floats(0.001, 100)
+_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+_FAULTS: dict[str, st.SearchStrategy[Any]] = {
+    "at": _seconds,
+    "after": st.integers(0, 8),
+    "method": st.sampled_from(["", "du", "qsd", "timescale_update", "series_completed", "heartbeat", "hello"]),
+    "symbol": st.sampled_from(["", "BINANCE:BTCUSDT", "NASDAQ:AAPL"]),
+    "probability": st.floats(0.01, 1),
+    "connection": st.none() | st.integers(1, 3),
+    "times": st.none() | st.integers(1, 4),
+    "duration": st.none() | _lasting,
+    "code": st.sampled_from([1000, 1001, 1006, 4000]),
+    "reason": _text,
+    "info": _text,
+    "session": _text,
+    "text": _text.filter(bool),
+    "name": _text.filter(bool),
+    "timeout": _seconds,
+    "latency": _seconds,
+    "jitter": _seconds,
+    "delay": _seconds,
+    "wait": _lasting,
+    "offset": st.floats(-100, 100).filter(bool),
+    "bytes": st.integers(0, 1000),
+    "rate": st.floats(0.001, 1000),
+    "average_size": st.integers(1, 100),
+    "size_variation": st.integers(0, 100),
+    "copies": st.integers(1, 3),
+    "n": st.integers(2, 4),
+    "position": st.sampled_from(["first", "last"]),
+    "change": st.floats(-0.9, 5).filter(bool),
+    "by": st.integers(-5, 5).filter(bool),
+    "status": st.sampled_from([403, 429, 503]),
+    "retry_after": st.none() | _seconds,
+}
 
 
 def numbers() -> st.SearchStrategy[float]:
@@ -63,6 +104,24 @@ def events() -> st.SearchStrategy[Event]:
     """Any event that a user may receive."""
     kinds: tuple[type[Event], ...] = (*MARKET_EVENTS, *STATUS_EVENTS)
     return st.sampled_from(kinds).flatmap(structs)
+
+
+def faults(kind: type[F], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[F]:
+    """Faults of a kind. `fields` replaces what is drawn for a parameter or trigger; one with a default may be left out."""
+    values = _FAULTS | {"direction": st.sampled_from(kind.directions)} | fields
+    required = kind.__struct_fields__[: len(kind.__struct_fields__) - len(kind.__struct_defaults__)]
+    return st.fixed_dictionaries(
+        {name: values[name] for name in required},
+        optional={name: values[name] for name in kind.options() if name not in required},
+    ).map(lambda given: kind(**given))
+
+
+def fault_plans(
+    *kinds: type[Fault], max_size: int = 4, **fields: st.SearchStrategy[Any]
+) -> st.SearchStrategy[FaultPlan]:
+    """Plans of up to `max_size` faults of these kinds, or of all."""
+    one = st.one_of([faults(kind, **fields) for kind in kinds or KINDS.values()])
+    return st.builds(FaultPlan, st.lists(one, max_size=max_size), st.integers(0, 9))
 
 
 def _structs(shape: shapes.StructType, given: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tvstreamer.events import MARKET_EVENTS, STATUS_EVENTS, Bar, Event, event_from_json
+from tvstreamer.faults import KINDS, Fault, FaultPlan, close, drop
 from tvstreamer.protocol.packets import COMMANDS, REPLIES, Whole
-from tvstreamer.testing.strategies import commands, events, json_values, replies, structs
+from tvstreamer.testing.strategies import commands, events, fault_plans, faults, json_values, replies, structs
 
 SRC = Path(__file__).resolve().parents[3] / "src"
 
@@ -61,6 +62,20 @@ def test_json_values_are_what_json_can_say(value: object) -> None:
 @given(data=st.data())
 def test_nothing_else_is_drawn(strategy: st.SearchStrategy[object], kinds: tuple[type, ...], data: st.DataObject) -> None:
     assert type(data.draw(strategy)) in kinds
+
+
+@given(data=st.data(), kind=st.sampled_from(list(KINDS.values())))
+def test_faults_are_of_the_kind_asked_for_with_values_given_for_them(data: st.DataObject, kind: type[Fault]) -> None:
+    fault = data.draw(faults(kind, connection=st.just(7)))
+    assert type(fault) is kind
+    assert fault.connection in (None, 7)
+
+
+@given(fault_plans(close, drop, max_size=2, at=st.just(5.0)))
+def test_a_plan_has_faults_of_the_kinds_asked_for_and_not_more_than_wanted(plan: FaultPlan) -> None:
+    assert {fault.kind for fault in plan} <= {"close", "drop"}
+    assert len(list(plan)) <= 2
+    assert {fault.at for fault in plan} <= {0.0, 5.0}
 
 
 def test_a_type_that_no_packet_has_is_refused_by_name() -> None:
