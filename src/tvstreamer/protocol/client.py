@@ -95,6 +95,9 @@ _PURPOSES = {(True, False): "ticks", (False, True): "quotes", (True, True): "ful
 _KINDS = {name: kinds for kinds, name in _PURPOSES.items()}
 _HISTORY = "history"
 _BACKFILL = "backfill"
+_ANEW = "anew"
+"""A series that begins anew although one of its symbol and interval was lost with a connection: the consumer had ended that one
+meanwhile, when there was no connection to tell it to, and so no other trace of it is on a tape."""
 _STALLED = re.compile(r"stalled: ([a-z]+) for ([0-9.]+) s")
 _NOTICE_EVERY = 60.0
 _MOST_METHODS = 1000
@@ -193,7 +196,9 @@ class ClientProtocol:
         self._lost_at: float | None = None
         """When the connection was lost that `Reconnected` is to make good."""
         self._lost_ticks: dict[str, tuple[float, str]] = {}
-        """Symbols whose ticks are missed, with when and how their connection was lost."""
+        """Symbols whose ticks are missed, with when and how their connection was lost; told when they are followed again."""
+        self._forgotten: list[tuple[str, str, str]] = []
+        """Those of series that were resumable, and that the consumer ended while there was no connection."""
         self._given_up: dict[Series, float] = {}
         """Series that hold back, and when they are let go without an answer."""
         self._late: dict[Series, tuple[int, str]] = {}
@@ -262,9 +267,6 @@ class ClientProtocol:
         self._counts["connections"] += 1
         self._watch.connected(now)
         self._events.append(Connected(now, self._connection))
-        for symbol, (since, reason) in self._lost_ticks.items():
-            self._events.append(Gap(symbol, None, since, now, reason, None, None))
-        self._lost_ticks.clear()
 
     def disconnected(self, now: float, cause: str, *, code: int = 1006, by_us: bool = False) -> None:
         """The connection is over. What the user asked for stays asked for; a loss is an event.
@@ -288,7 +290,7 @@ class ClientProtocol:
             self._unanswered += [request for request in chart.history.values() if not request.done and request.wanted]
             for series in chart.series.values():
                 series.restart(reason)
-                key = (series.symbol, series.interval, chart.purpose)
+                key = (series.symbol, series.interval, "" if chart.purpose == _ANEW else chart.purpose)
                 self._resumable.setdefault(key, []).append(series)
         self._charts.clear()
         self._quotes.clear()
@@ -351,14 +353,15 @@ class ClientProtocol:
     def _forget(self, subscription: Subscription) -> None:
         """What was lost with the connection is not missed any more."""
         symbol, pair = subscription.symbol, (subscription.symbol, subscription.interval)
-        if not any(each.ticks for each in self._subscriptions if each != subscription and each.symbol == symbol):
-            self._lost_ticks.pop(symbol, None)
         if subscription.wants_bars:
             alike = [each for each in self._subscriptions if each.wants_bars and (each.symbol, each.interval) == pair]
-            earlier = self._resumable.get((symbol, str(Interval.parse(subscription.interval)), ""), [])
+            key = (symbol, str(Interval.parse(subscription.interval)), "")
+            earlier = self._resumable.get(key, [])
             # The series of those that were asked for while there was no connection come last, as there are none yet.
             position = alike.index(subscription)
-            del earlier[position : position + 1]
+            if position < len(earlier):
+                del earlier[position]
+                self._forgotten.append(key)
 
     def request_history(self, symbol: str, interval: Interval, bars: int) -> HistoryRequest:
         """Asks for the newest `bars` bars, on a series of its own whose events do not reach the stream."""
@@ -389,10 +392,15 @@ class ClientProtocol:
             self._follow_quotes(subscription.symbol)
         if subscription.wants_bars:
             interval = str(Interval.parse(subscription.interval))
-            resumed = self._resumable.get((subscription.symbol, interval, ""))
+            key = (subscription.symbol, interval, "")
+            resumed = self._resumable.get(key)
+            purpose = ""
+            if not resumed and key in self._forgotten:
+                self._forgotten.remove(key)
+                purpose = _ANEW
             missed = resumed[0].bars_missed(self._connected_at + self._ahead) if resumed else 0
             bars = max(self._settings.n_init_bars, min(missed, MOST_BARS_A_REQUEST))
-            session, _ = self._create_series(subscription.symbol, interval, bars, "")
+            session, _ = self._create_series(subscription.symbol, interval, bars, purpose)
             self._subscriptions[subscription] = session
 
     def _create_series(self, symbol: str, interval: str, bars: int, purpose: str) -> tuple[str, str]:
@@ -480,6 +488,8 @@ class ClientProtocol:
             case QuoteAddSymbols(session=session, names=names) if session in self._quotes:
                 for name in names:
                     self._quotes[session].add(name)
+                    if self._quotes[session].ticks:
+                        self._tell_lost_ticks(plain_symbol(name))
             case QuoteRemoveSymbols(session=session, names=names) if session in self._quotes:
                 for name in names:
                     self._quotes[session].remove(name)
@@ -488,13 +498,24 @@ class ClientProtocol:
 
     def _series(self, symbol: str, resolution: str, purpose: str) -> Series:
         interval, seconds = _interval(resolution)
-        earlier = self._resumable.get((symbol, interval, purpose))
+        earlier = self._resumable.get((symbol, interval, "" if purpose == _ANEW else purpose))
+        if earlier and purpose == _ANEW:
+            # On a tape: nobody told that this one was ended.
+            del earlier[0]
+            earlier = None
         if not earlier:
             return Series(symbol, interval, seconds, self.ledger.open(symbol, interval))
         series = earlier.pop(0)
         if series.held:
             self._hold(series, self._connected_at)
         return series
+
+    def _tell_lost_ticks(self, symbol: str) -> None:
+        """A symbol is followed again whose ticks were missed."""
+        lost = self._lost_ticks.pop(symbol, None)
+        if lost is not None:
+            since, reason = lost
+            self._events.append(Gap(symbol, None, since, self._connected_at, reason, None, None))
 
     # --- replies --------------------------------------------------------------------------------------------------
 
@@ -520,8 +541,10 @@ class ClientProtocol:
                     self.handle_deadline(at)
             elif isinstance(packet, Command):
                 self._on_unknown(Unknown(str(packet.__struct_config__.tag), ""), at)
+        # The commands of a connection stand before its first reply, so by now everything was asked for again.
+        if self._lost_ticks:
+            self._lost_ticks.clear()
         if self._lost_at is not None and not self._given_up:
-            # The commands of a connection stand before its first reply, so by now everything was asked for.
             self._events.append(Reconnected(at, self._connection, at - self._lost_at))
             self._lost_at = None
 

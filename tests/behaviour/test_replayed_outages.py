@@ -1,0 +1,94 @@
+"""What was recorded across lost connections replays to the same events, whatever the consumer did in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tvstreamer.errors import TvError
+from tvstreamer.events import Event
+from tvstreamer.server.fake import FakeServer
+from tvstreamer.transports.base import Transport
+from tvstreamer.wsclient import TvWSClient
+
+PAIR = ("BINANCE:BTCUSDT", "1")
+OTHER = ("NYSE:BRK.A", "5")
+
+
+class Run:
+    """A client of a fake market that records, and whose connection can be cut."""
+
+    def __init__(self, tape: Path, *subscriptions: object) -> None:
+        self.server = FakeServer(speed="max")
+        self.transports: list[Transport] = []
+        self.tape = tape
+        self.client = TvWSClient(
+            subscriptions, source=self.connect, clock=self.server.clock, n_init_bars=4, seed=1, record=tape
+        )
+        self.told: list[Event] = []
+
+    def connect(self) -> Transport:
+        self.transports.append(self.server.connect())
+        return self.transports[-1]
+
+    def watch(self, seconds: float) -> None:
+        until = self.server.clock.now() + seconds
+        while (left := until - self.server.clock.now()) > 0:
+            self.told += self.client.poll(left) or []
+
+    def cut(self) -> None:
+        """The connection is lost, and the client knows it."""
+        self.transports[-1].close(1006, "cut")
+        self.told += self.client.poll(0) or []
+
+    def check(self) -> None:
+        self.client.close()
+        assert lines(played(self.tape)) == lines(self.told)
+
+
+def lines(events: Iterable[Event]) -> list[bytes]:
+    return [event.to_json() for event in events]
+
+
+def played(tape: Path) -> list[Event]:
+    events: list[Event] = []
+    with TvWSClient(source=tape) as client, suppress(TvError):
+        events.extend(client.stream())
+    return events
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Run(tmp_path / "run.jsonl", PAIR)
+    run.watch(100)
+    run.cut()
+    return run
+
+
+def test_what_is_unsubscribed_without_a_connection_is_not_missed_on_the_replay_either(run: Run) -> None:
+    run.client.unsubscribe(PAIR)
+    run.watch(30)
+    run.check()
+
+
+def test_what_is_unsubscribed_and_subscribed_without_a_connection_begins_anew_on_the_replay_too(run: Run) -> None:
+    run.client.unsubscribe(PAIR)
+    run.client.subscribe(PAIR)
+    run.watch(150)
+    run.cut()
+    run.watch(150)
+    run.check()
+
+
+def test_what_is_subscribed_again_much_later_begins_anew_on_the_replay_too(run: Run) -> None:
+    run.client.subscribe(OTHER)
+    run.client.unsubscribe(PAIR)
+    run.watch(30)
+    run.cut()
+    run.watch(30)
+    run.client.subscribe(PAIR)
+    run.watch(150)
+    run.check()
