@@ -28,7 +28,6 @@ from tvstreamer.tape.migrate import check_version
 from tvstreamer.tape.parts import next_path
 
 _CHUNK = 64 * 1024
-_records = msgspec.json.Decoder(Record)
 
 
 class _Stored(PacketRecord, gc=False):
@@ -37,7 +36,9 @@ class _Stored(PacketRecord, gc=False):
     p: list[codec.StoredPacket] | None = None
 
 
-_decode_stored = msgspec.json.Decoder(_Stored).decode_lines
+_records = msgspec.json.Decoder(Record)
+_stored = msgspec.json.Decoder(_Stored)
+_AnyDecoder = msgspec.json.Decoder[Record] | msgspec.json.Decoder[_Stored]
 _decode_footer = msgspec.json.Decoder(Footer).decode
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_any = msgspec.json.Decoder().decode
@@ -116,13 +117,13 @@ class TapeReader:
 
     def packets(self) -> Iterator[PacketRecord]:
         """Like iterating, but with decoded payloads, which costs little more than to read them undecoded."""
-        yield from _decoded(list(self._ready))
+        yield from [record.decoded() for record in self._ready]
         while True:
             try:
-                records = self._next_chunk(_decode_stored)
+                records = self._next_chunk(_stored)
             except StopIteration:
                 return
-            yield from records if records and isinstance(records[0], PacketRecord) else _decoded(records)
+            yield from records
 
     def __next__(self) -> Record:
         while True:
@@ -164,12 +165,12 @@ class TapeReader:
 
     # --- records --------------------------------------------------------------------------------------------------
 
-    def _next_chunk(self, decode: Callable[[bytes], list[Any]] | None = None) -> list[Any]:
+    def _next_chunk(self, decoder: _AnyDecoder = _records) -> list[Any]:
         if self._broken is not None:
             error, self._broken = self._broken, None
             raise error
         if self._lines:
-            return self._one_by_one()
+            return self._one_by_one(decoder)
         try:
             block, whole = self._next_block()
         except StopIteration:
@@ -177,19 +178,16 @@ class TapeReader:
             self.close()
             if not self._go_on():
                 raise
-            return self._next_chunk(decode)
+            return self._next_chunk(decoder)
         if not block:
             self._line += 1
             raise self._error(f"a line of more than {MAX_LINE} bytes", self._line)
         # A block that holds records only is read in one go; a footer has another shape.
         if whole:
             try:
-                records = (decode or _records.decode_lines)(block)
+                records = decoder.decode_lines(block)
             except _UNREADABLE:
-                # A packet of a shape that we do not know takes the longer way, and its whole block with it.
-                if decode is not None:
-                    self._pending.appendleft((block, whole))
-                    return self._next_chunk()
+                pass
             else:
                 lines = block.count(b"\n")
                 if len(records) == lines:
@@ -202,17 +200,17 @@ class TapeReader:
         self._lines.extend((line, True) for line in whole_lines)
         if not whole:
             self._lines.append((last, False))
-        return self._one_by_one()
+        return self._one_by_one(decoder)
 
-    def _one_by_one(self) -> list[Record]:
+    def _one_by_one(self, decoder: _AnyDecoder) -> list[Any]:
         """The records of a block that has something special in it, up to the first broken line."""
-        records: list[Record] = []
+        records: list[Record | PacketRecord] = []
         while self._lines and self._broken is None:
             line, whole = self._lines.popleft()
             end = b"\n" if whole else b""
             self._line += 1
-            record = self._decode(line)
-            if isinstance(record, Record):
+            record = _decode(line, decoder)
+            if isinstance(record, Record | PacketRecord):
                 self.records += 1
                 # A footer says nothing of what was put behind it.
                 self.complete = False
@@ -227,12 +225,6 @@ class TapeReader:
                 self._sha.update(line + end)
                 self._broken = self._error(f"not a record: {shorten(line[:200])}", self._line)
         return records
-
-    def _decode(self, line: bytes) -> Record | Footer | None:
-        try:
-            return _records.decode(line)
-        except _UNREADABLE:
-            return _decode_oddity(line)
 
     def _check(self, footer: Footer) -> TapeFormatError | None:
         self._footer = footer
@@ -325,8 +317,15 @@ def _blocks(read: Callable[[int], bytes]) -> Iterator[tuple[bytes, bool]]:
         yield rest, False
 
 
-def _decoded(records: list[Record]) -> Iterator[PacketRecord]:
-    return (record.decoded() for record in records)
+def _decode(line: bytes, decoder: _AnyDecoder) -> Record | PacketRecord | Footer | None:
+    try:
+        return decoder.decode(line)
+    except _UNREADABLE:
+        if decoder is _records:
+            return _decode_oddity(line)
+    # Perhaps it is just that a packet in it has none of our shapes.
+    record = _decode(line, _records)
+    return record.decoded() if isinstance(record, Record) else record
 
 
 def _decode_oddity(line: bytes) -> Record | Footer | None:
