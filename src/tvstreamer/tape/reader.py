@@ -27,7 +27,8 @@ from tvstreamer.tape.format import Footer, Header, PacketRecord, Record
 from tvstreamer.tape.migrate import check_version
 from tvstreamer.tape.parts import next_path
 
-_CHUNK = 64 * 1024
+_CHUNK = 16 * 1024
+"""So small that the records of a chunk are still in the processor's cache when they are used."""
 
 
 class _Stored(PacketRecord, gc=False):
@@ -124,6 +125,8 @@ class TapeReader:
             except StopIteration:
                 return
             yield from records
+            # Their memory is what the next ones are made in.
+            del records
 
     def __next__(self) -> Record:
         while True:
