@@ -192,7 +192,8 @@ class TapeReader:
             except _UNREADABLE:
                 pass
             else:
-                lines = block.count(b"\n")
+                # As `count` would say, which looks at byte after byte; this goes from one line's end to the next.
+                lines = len(block) - len(block.replace(b"\n", b""))
                 if len(records) == lines:
                     self._line += lines
                     self.records += lines
