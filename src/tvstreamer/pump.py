@@ -33,7 +33,7 @@ from tvstreamer.errors import (
 from tvstreamer.events import Event
 from tvstreamer.protocol.client import ClientProtocol
 from tvstreamer.reconnect import Backoff
-from tvstreamer.tape.format import Header, PacketRecord, Record, moment
+from tvstreamer.tape.format import Decoded, Header, Record, moment
 from tvstreamer.transports.base import Connector, Transport
 
 logger = logging.getLogger(__name__)
@@ -290,7 +290,7 @@ class TapePump:
         self,
         protocol: ClientProtocol,
         header: Header,
-        records: Iterator[Record] | Iterator[PacketRecord],
+        records: Iterator[Record] | Iterator[Decoded],
         clock: Clock,
         *,
         begin_ns: int = 0,
@@ -305,7 +305,7 @@ class TapePump:
         self._begin = begin_ns
         self._end_ns = end_ns
         self._copy = copy
-        self._waiting: Record | PacketRecord | None = None
+        self._waiting: Record | Decoded | None = None
         self._closing = clock.event()
         self._now = -math.inf
         self._batch = BATCH if isinstance(clock, VirtualClock) else 1
@@ -367,14 +367,14 @@ class TapePump:
             raise self._failure or protocol.failure or EndOfStream
         return events
 
-    def _reach(self, record: Record | PacketRecord, at: float, limit: float) -> bool:
+    def _reach(self, record: Record | Decoded, at: float, limit: float) -> bool:
         """Lets the clock come to a record's time; False, and the record waits, where that would be too long."""
         if self._batch == 1 and not self._wait_for(record, min(at, limit)):
             return False
         self._now = at
         return True
 
-    def _wait_for(self, record: Record | PacketRecord, until: float) -> bool:
+    def _wait_for(self, record: Record | Decoded, until: float) -> bool:
         """Lets the clock come to the record's time; False where that would be too long."""
         self._clock.wait(self._closing, until - self._clock.now())
         if self._closing.is_set() or moment(self._start, record.t) > until:
@@ -382,7 +382,7 @@ class TapePump:
             return False
         return True
 
-    def _play(self, record: PacketRecord, at: float) -> None:
+    def _play(self, record: Decoded, at: float) -> None:
         protocol = self.protocol
         if record.k == "recv":
             fire(protocol, at)

@@ -23,7 +23,7 @@ from tvstreamer.constants import MAX_LINE
 from tvstreamer.errors import TapeFormatError, shorten
 from tvstreamer.protocol import codec
 from tvstreamer.tape.compression import unpacked
-from tvstreamer.tape.format import Footer, Header, PacketRecord, Record
+from tvstreamer.tape.format import Decoded, Footer, Header, MessageRecord, Record
 from tvstreamer.tape.migrate import check_version
 from tvstreamer.tape.parts import next_path
 
@@ -31,8 +31,8 @@ _CHUNK = 16 * 1024
 """So small that the records of a chunk are still in the processor's cache when they are used."""
 
 
-class _Stored(PacketRecord, gc=False):
-    """What decodes from a line in one go: a record whose packets all have a shape that we know."""
+class _Stored(MessageRecord, gc=False):
+    """What decodes from a line in one go: a message whose packets all have a shape that we know."""
 
     p: list[codec.StoredPacket] | None = None
 
@@ -116,7 +116,7 @@ class TapeReader:
             except StopIteration:
                 return
 
-    def packets(self) -> Iterator[PacketRecord]:
+    def packets(self) -> Iterator[Decoded]:
         """Like iterating, but with decoded payloads, which costs little more than to read them undecoded."""
         yield from [record.decoded() for record in self._ready]
         while True:
@@ -208,13 +208,13 @@ class TapeReader:
 
     def _one_by_one(self, decoder: _AnyDecoder) -> list[Any]:
         """The records of a block that has something special in it, up to the first broken line."""
-        records: list[Record | PacketRecord] = []
+        records: list[Record | Decoded] = []
         while self._lines and self._broken is None:
             line, whole = self._lines.popleft()
             end = b"\n" if whole else b""
             self._line += 1
             record = _decode(line, decoder)
-            if isinstance(record, Record | PacketRecord):
+            if isinstance(record, Record | Decoded):
                 self.records += 1
                 # A footer says nothing of what was put behind it.
                 self.complete = False
@@ -321,13 +321,13 @@ def _blocks(read: Callable[[int], bytes]) -> Iterator[tuple[bytes, bool]]:
         yield rest, False
 
 
-def _decode(line: bytes, decoder: _AnyDecoder) -> Record | PacketRecord | Footer | None:
+def _decode(line: bytes, decoder: _AnyDecoder) -> Record | Decoded | Footer | None:
     try:
         return decoder.decode(line)
     except _UNREADABLE:
         if decoder is _records:
             return _decode_oddity(line)
-    # Perhaps it is just that a packet in it has none of our shapes.
+    # Perhaps it is just no message, or a packet in it has none of our shapes.
     record = _decode(line, _records)
     return record.decoded() if isinstance(record, Record) else record
 
