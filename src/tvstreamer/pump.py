@@ -358,7 +358,7 @@ class TapePump:
                     break
                 if record.t < self._begin:
                     protocol.events()
-            if isinstance(self._clock, VirtualClock):
+            if isinstance(self._clock, VirtualClock) and self._now > -math.inf:
                 self._clock.advance_to(self._now)
             events = protocol.events()
             protocol.messages_to_send()

@@ -23,7 +23,7 @@ from tvstreamer.auth import Credentials
 from tvstreamer.clock import Clock, VirtualClock
 from tvstreamer.constants import QUOTE_FIELDS
 from tvstreamer.continuity import Ledger
-from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout
+from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout, shorten
 from tvstreamer.events import Bar, Event
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.charts import OnGap
@@ -146,6 +146,10 @@ class TvWSClient:
             on_gap=on_gap or "fill",
             watchdogs=watchdogs or OFF,
         )
+        if not isinstance(reconnect, bool | ReconnectPolicy):
+            raise InvalidPlan(f"reconnect {shorten(reconnect)}: expected a ReconnectPolicy, True or False")
+        if watchdogs is not None and not isinstance(watchdogs, Watchdogs):
+            raise InvalidPlan(f"watchdogs {shorten(watchdogs)}: expected a Watchdogs, or None for none")
         self._faults = load_faults(faults)
         self._policy = ReconnectPolicy() if reconnect is True else reconnect or None
         self._on_gap = on_gap
@@ -205,7 +209,11 @@ class TvWSClient:
                 pump = self._make_pump(source)
                 pump.connect()
             except BaseException:
+                empty = self._writer if self._writer is not None and not self._writer.records else None
                 self._release()
+                if empty is not None and self._record is not None:
+                    # Nothing was recorded: a file that only stands in the way of the next attempt.
+                    self._record.unlink(missing_ok=True)
                 raise
             self._pump = pump
             threaded = source.threaded if self._threaded is None else self._threaded

@@ -479,7 +479,7 @@ def test_a_tape_of_several_connections_tells_their_losses() -> None:
         *opening(5, c=2), record(6, "recv", price(1.6), c=2),
     ))  # fmt: skip
     assert kinds(events) == ["Connected", "Tick", "Disconnected", "Connected", "Gap", "Tick", "Reconnected"]
-    assert Gap("EX:SYM", None, START + 2, START + 5, "disconnected", None) in events
+    assert Gap("EX:SYM", None, START + 1, START + 5, "disconnected", None) in events
 
 
 def test_a_framing_error_that_the_run_came_over_is_no_end() -> None:

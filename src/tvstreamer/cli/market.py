@@ -10,10 +10,12 @@ from tvstreamer.cli.outages import policy, tell, watchdogs
 from tvstreamer.cli.output import printer
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
+from tvstreamer.clock import VirtualClock
 from tvstreamer.errors import InvalidPlan, SymbolError, TransportTimeout
 from tvstreamer.events import Event, Quote, SymbolFailed
 from tvstreamer.protocol.charts import OnGap
 from tvstreamer.protocol.subscription import Subscription
+from tvstreamer.pump import LONGEST
 from tvstreamer.wsclient import TvWSClient
 
 _LOOK = 0.2
@@ -40,8 +42,8 @@ def turns(
     source = client.source
     assert source is not None
     clock = source.clock
-    # Waiting is counted on the source's clock, which may run faster than the user's.
-    look = _LOOK * getattr(clock, "factor", 1.0)
+    # Waiting is counted on the source's clock, which may run faster than the user's; a virtual one takes no time at all.
+    look = LONGEST if isinstance(clock, VirtualClock) else _LOOK * getattr(clock, "factor", 1.0)
     until = None if duration is None else clock.now() + duration
     count = 0
     while not stopping:

@@ -43,6 +43,8 @@ def record(
     wanted = subscriptions(symbol, interval, quotes=quotes)
     if not wanted:
         raise InvalidPlan("--symbol is missing: expected at least one EXCHANGE:TICKER")
+    if output == "-":
+        raise InvalidPlan("--output '-': expected the name of a file, as a tape is finished by its footer")
     # In this thread alone: what was recorded and what was written as events then always agree, whenever it is stopped.
     client = TvWSClient(
         wanted,

@@ -72,6 +72,7 @@ Fraction = Annotated[
 Probability = Annotated[float, Check("a number above 0, up to 1", lambda value: _is_number(value) and 0 < value <= 1)]
 Count = Annotated[int, at_least(0)]
 OneOrMore = Annotated[int, at_least(1)]
+Copies = Annotated[int, Check("a whole number from 1 to 1000", lambda value: _is_whole(value) and 1 <= value <= 1000)]
 TwoOrMore = Annotated[int, at_least(2)]
 OneOrMoreOrNone = Annotated[int | None, optional(at_least(1))]
 Offset = Annotated[int, Check("a whole number other than 0", lambda value: _is_whole(value) and value != 0)]

@@ -15,6 +15,7 @@ from tvstreamer.errors import InvalidPlan, shorten
 from tvstreamer.faults.checks import (
     Check,
     CloseCode,
+    Copies,
     Count,
     Duration,
     Fraction,
@@ -286,7 +287,7 @@ class drop(Stretch, frozen=True):
 class duplicate(Stretch, frozen=True):
     """The message arrives `copies` times more, at once."""
 
-    copies: OneOrMore = 1
+    copies: Copies = 1
 
 
 class reorder(Stretch, frozen=True):

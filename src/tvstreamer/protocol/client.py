@@ -285,7 +285,9 @@ class ClientProtocol:
         lost = not by_us or code != 1000
         followed = [state.symbol for quotes in self._quotes.values() if quotes.ticks for state in quotes.states.values()]
         if lost:
-            self._lost_ticks = dict.fromkeys(followed, (now, reason))
+            # What was sent behind the last thing that came is lost, however much later the loss was noticed.
+            silent = self._watch.progress if stalled is not None and stalled[1] == "progress" else self._watch.bytes
+            self._lost_ticks = dict.fromkeys(followed, (min(silent, now), reason))
         for chart in self._charts.values():
             self._unanswered += [request for request in chart.history.values() if not request.done and request.wanted]
             for series in chart.series.values():
@@ -332,6 +334,7 @@ class ClientProtocol:
         if subscription in self._subscriptions:
             return
         self._subscriptions[subscription] = None
+        self._watch.expect(subscription.symbol)
         if self._open:
             self._issue(subscription)
 
@@ -342,6 +345,8 @@ class ClientProtocol:
         if not self._open:
             self._forget(subscription)
         session = self._subscriptions.pop(subscription)
+        if all(each.symbol != subscription.symbol for each in self._subscriptions):
+            self._watch.forget(subscription.symbol)
         if not self._open:
             return
         if session in self._charts:

@@ -39,7 +39,7 @@ class Watchdogs:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if value is not None and not value > 0:
+            if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise InvalidPlan(f"watchdog {each.name} {value!r}: expected a number of seconds above 0, or None")
 
 
@@ -51,12 +51,14 @@ class Watch:
     """The watchdogs of one client. Whoever receives writes down when; `look` draws the conclusion."""
 
     __slots__ = (
-        "_alarm", "_began", "_patience", "_sessions", "_settings", "_stalled_before", "bytes", "found_gap", "heartbeats",
-        "next_look", "progress",
+        "_alarm", "_began", "_expected", "_patience", "_sessions", "_settings", "_stalled_before", "bytes", "found_gap",
+        "heartbeats", "next_look", "progress",
     )  # fmt: skip
 
     def __init__(self, settings: Watchdogs) -> None:
         self._settings = settings
+        self._expected: set[str] = set()
+        """Symbols that something is asked of; without any, no data is no want of progress."""
         self._sessions: dict[str, TradingSession] = {}
         self._alarm: tuple[str, float, float] | None = None
         self._patience = 1
@@ -79,6 +81,17 @@ class Watch:
     def disconnected(self) -> None:
         self._alarm = None
         self.next_look = math.inf
+
+    def expect(self, symbol: str) -> None:
+        """Something is asked of a symbol from now on."""
+        if not self._expected:
+            self.progress = max(self.progress, self.bytes)
+        self._expected.add(symbol)
+
+    def forget(self, symbol: str) -> None:
+        """Nothing is asked of it any more."""
+        self._expected.discard(symbol)
+        self._sessions.pop(symbol, None)
 
     def follow(self, info: SymbolInfo) -> None:
         """What the server says of a symbol, and so when there may be progress."""
@@ -113,6 +126,9 @@ class Watch:
         looks = []
         for kind, limit in self._limits().items():
             if limit is None:
+                continue
+            if kind == "progress" and not self._expected:
+                looks.append(now + limit)
                 continue
             last: float = getattr(self, kind)
             left = limit - (now - last) if kind != "progress" else limit - self._open_since(last, now, server_now)

@@ -202,7 +202,7 @@ class FaultyConnector:
         if refusal is not None:
             self._refused.append(Fired(self.clock.now(), refusal.kind, str(refusal.status), number))
             problem = f"HTTP {refusal.status}, as the fault plan wants it"
-            raise ConnectFailed("faulty:", problem, status=refusal.status, retry_after=refusal.retry_after)
+            raise ConnectFailed("a disturbed source", problem, status=refusal.status, retry_after=refusal.retry_after)
         inner = self._connector()
         filter = self.plan.filter(number, inner.info.opened_at, random.Random)
         if filter.idle:

@@ -191,7 +191,7 @@ def test_a_reconnect_closes_no_bar_twice(talk: Talk) -> None:
     assert talk.events() == [Disconnected(2.0, 1, 1006, "gone")]
     talk.client.connected(3.0)
     talk.read()
-    assert talk.events() == [Connected(3.0, 2), Gap("EX:SYM", None, 2.0, 3.0, "disconnected", None)]
+    assert talk.events() == [Connected(3.0, 2), Gap("EX:SYM", None, 1.0, 3.0, "disconnected", None)]
     assert talk.rows(row(0), row(60), row(120), at=4.0) == [], "held back until the delivery is complete"
     *told, complete, back = talk.complete(at=4.0)
     assert bars(told) == [(60, None, 0), (60, "successor", 0), (120, None, 0)]
@@ -310,7 +310,7 @@ def test_what_a_reconnect_tells_has_its_order(talk: Talk) -> None:
     talk.load(row(0), row(60))
     assert talk.lose(100.0) == [Disconnected(100.0, 1, 1006, "gone")]
     assert not talk.client.restored
-    assert talk.reconnect(250.0) == [Connected(250.0, 2), Gap("EX:SYM", None, 100.0, 250.0, "disconnected", None)]
+    assert talk.reconnect(250.0) == [Connected(250.0, 2), Gap("EX:SYM", None, 1.0, 250.0, "disconnected", None)]
     talk.rows(row(0), row(60), row(120), row(180), row(240), at=251.0)
     told = talk.complete(at=251.0)
     assert [type(event) for event in told] == [Bar, Bar, Gap, Bar, Bar, Bar, HistoryComplete, Reconnected]
@@ -483,7 +483,7 @@ def test_a_loss_during_the_restoration_is_part_of_the_same_trouble() -> None:
     talk.rows(row(180), at=201.0)
     talk.complete(at=201.0)
     talk.lose(202.0)
-    assert talk.reconnect(310.0) == [Connected(310.0, 3), Gap("EX:SYM", None, 202.0, 310.0, "disconnected", None)]
+    assert talk.reconnect(310.0) == [Connected(310.0, 3), Gap("EX:SYM", None, 201.0, 310.0, "disconnected", None)]
     talk.rows(row(300), at=311.0)
     talk.complete(at=311.0)
     assert "request_more_data" in talk.read(), "the bars of the second connection do not count"
@@ -522,7 +522,7 @@ def test_a_stall_is_told_before_the_loss_that_it_leads_to() -> None:
     assert talk.lose(26.0, verdict, code=STALL_CODE, by_us=True) == [
         Stalled(26.0, 1, "bytes", 25.0), Disconnected(26.0, 1, STALL_CODE, verdict)
     ]  # fmt: skip
-    assert talk.reconnect(27.0)[1] == Gap("EX:SYM", None, 26.0, 27.0, "stalled", None)
+    assert talk.reconnect(27.0)[1] == Gap("EX:SYM", None, 1.0, 27.0, "stalled", None)
     talk.rows(row(0), row(60), row(120), at=28.0)
     assert gap(60, 120, 1, 1, "stalled") in talk.complete(at=28.0)
 
@@ -692,7 +692,7 @@ def test_ticks_that_another_subscription_asks_for_are_missed_all_the_same() -> N
     talk.quote(lp=1.0)
     talk.lose(2.0)
     talk.client.unsubscribe(Subscription("EX:SYM"))
-    assert talk.reconnect(3.0)[1:] == [Gap("EX:SYM", None, 2.0, 3.0, "disconnected", None)]
+    assert talk.reconnect(3.0)[1:] == [Gap("EX:SYM", None, 1.0, 3.0, "disconnected", None)]
 
 
 def test_of_two_series_of_a_pair_the_other_one_comes_back() -> None:
@@ -1075,3 +1075,19 @@ def test_statistics_count_messages_packets_events_and_heartbeats(talk: Talk) -> 
     talk.quote(lp=1.0)
     counts = talk.client.statistics()
     assert (counts.messages, counts.packets, counts.heartbeats, counts.events, counts.connections) == (2, 3, 2, 2, 1)
+
+
+def test_what_nobody_asks_for_is_not_missed() -> None:
+    """A client that follows nothing, or nothing any more, gets no data, and that is no stall."""
+    protocol = ClientProtocol(rng=random.Random(1), settings=Settings(watchdogs=Watchdogs(None, None, 60.0)))
+    protocol.connected(0.0)
+    protocol.handle_deadline(61.0)
+    assert protocol.stalled is None
+    protocol.subscribe(Subscription("EX:SYM"))
+    protocol.handle_deadline(300.0)
+    assert protocol.stalled is not None
+    protocol.unsubscribe(Subscription("EX:SYM"))
+    protocol.disconnected(300.0, "lost")
+    protocol.connected(301.0)
+    protocol.handle_deadline(900.0)
+    assert protocol.stalled is None

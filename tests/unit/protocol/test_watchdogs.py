@@ -24,6 +24,7 @@ def at(text: str) -> float:
 def watching(now: float = 0.0, *infos: SymbolInfo, **settings: float | None) -> Watch:
     """A watch over a connection that opened now, with only the given dogs."""
     watch = Watch(Watchdogs(**{"bytes": None, "heartbeats": None, "progress": None, **settings}))
+    watch.expect("EX:SYM")
     watch.connected(now)
     for info in infos:
         watch.follow(info)
