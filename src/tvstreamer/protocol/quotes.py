@@ -13,8 +13,6 @@ from tvstreamer.events import Event, Quote, SymbolFailed, Tick
 from tvstreamer.protocol.packets import QuoteUpdate
 from tvstreamer.symbols import plain_symbol
 
-_UNCHANGED: Any = object()
-
 
 class QuoteState:
     """Everything known of one symbol in one quote session."""
@@ -55,22 +53,24 @@ class QuoteSession:
         if update.s != "ok":
             events.append(SymbolFailed(state.symbol, at, update.errmsg or update.s))
         elif self.ticks:
-            # Written out, not a method of the state: most of a stream comes this way.
-            price = changes.get("lp", _UNCHANGED)
-            if price is _UNCHANGED:
-                price = state.price
-            elif price.__class__ is not float or price == NO_VALUE:
+            # Written out, and `number` called for odd values only: most of a stream comes this way.
+            price = changes.get("lp", state.price)
+            if price.__class__ is not float or price == NO_VALUE:
                 price = number(price)
-            volume = changes.get("volume", _UNCHANGED)
-            if volume is _UNCHANGED:
-                volume = state.volume
+            volume = changes.get("volume", state.volume)
+            if volume.__class__ is int and volume.bit_length() < 64:
+                volume = float(volume)
             elif volume.__class__ is not float or volume == NO_VALUE:
                 volume = number(volume)
             if price != state.price or volume != state.volume:
                 state.price = price
                 state.volume = volume
                 if price is not None:
-                    moment = number(changes["lp_time"]) if "lp_time" in changes else None
+                    moment = changes.get("lp_time")
+                    if moment.__class__ is int and moment.bit_length() < 64:
+                        moment = float(moment)
+                    elif moment is not None:
+                        moment = number(moment)
                     events.append(Tick(state.symbol, at if moment is None else moment, price, volume))
         if self.quotes:
             if NO_VALUE in changes.values():
@@ -82,12 +82,11 @@ class QuoteSession:
 
 def number(value: Any) -> float | None:
     """A value of the wire as a float; None for "no value", for what is no number, and for one too large."""
-    kind = value.__class__
-    if kind is int:
+    if value.__class__ is int:
         try:
             value = float(value)
         except OverflowError:
             return None
-    elif kind is not float:
+    elif value.__class__ is not float:
         return None
     return None if value == NO_VALUE else value
