@@ -14,6 +14,7 @@ import json
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -118,15 +119,15 @@ class TapeReader:
 
     def packets(self) -> Iterator[Decoded]:
         """Like iterating, but with decoded payloads, which costs little more than to read them undecoded."""
-        yield from [record.decoded() for record in self._ready]
-        while True:
-            try:
-                records = self._next_chunk(_stored)
-            except StopIteration:
-                return
-            yield from records
-            # Their memory is what the next ones are made in.
-            del records
+        return chain.from_iterable(self._decoded_chunks())
+
+    def _decoded_chunks(self) -> Iterator[list[Decoded]]:
+        """Keeps none of them, as the memory of one is what the next is made in."""
+        yield [record.decoded() for record in self._ready]
+        # By which it says that there is no other; out of here it must not come.
+        with contextlib.suppress(StopIteration):
+            while True:
+                yield self._next_chunk(_stored)
 
     def __next__(self) -> Record:
         while True:

@@ -71,7 +71,7 @@ def test_without_a_price_there_is_no_tick_until_one_comes_back(nothing: object) 
     assert told({"lp": 100.5}) == [Tick(NAME, 5.0, 100.5, 11.0)]
 
 
-@pytest.mark.parametrize(("lp_time", "time"), [(77, 77.0), (77.5, 77.5), (None, 5.0), (NO_VALUE, 5.0), ("77", 5.0)])
+@pytest.mark.parametrize(("lp_time", "time"), [(77, 77.0), (77.5, 77.5), (2**70, 2.0**70), (None, 5.0), (NO_VALUE, 5.0), (10**400, 5.0), ("77", 5.0)])
 def test_a_tick_has_the_feeds_time_of_the_price_or_that_of_its_arrival(lp_time: object, time: float) -> None:
     assert Told()({"lp": 1.0, "lp_time": lp_time}) == [Tick(NAME, time, 1.0, None)]
 
