@@ -584,12 +584,15 @@ class ClientProtocol:
         if session is None:
             self._counts["unclaimed"] += 1
             return
-        known = len(self._events)
         self._watch.progress = at
-        if not session.apply(p.update, at, self._events):
-            self._counts["unclaimed"] += 1
-        elif p.update.s != "ok":
+        if p.update.s == "ok":
+            claimed = session.apply(p.update, at, self._events)
+        else:
+            known = len(self._events)
+            claimed = session.apply(p.update, at, self._events)
             self._once_per_symbol(known)
+        if not claimed:
+            self._counts["unclaimed"] += 1
 
     def _once_per_symbol(self, since: int) -> None:
         """Drops the `SymbolFailed` that repeats what another session was told of the same symbol."""
