@@ -28,7 +28,7 @@ from tvstreamer.tape.format import Decoded, Footer, Header, MessageRecord, Recor
 from tvstreamer.tape.migrate import check_version
 from tvstreamer.tape.parts import next_path
 
-_CHUNK = 16 * 1024
+_CHUNK = 32 * 1024
 """So small that the records of a chunk are still in the processor's cache when they are used."""
 
 
