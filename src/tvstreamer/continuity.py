@@ -121,7 +121,7 @@ class Track:
         run: list[float] = []
         for position, time in enumerate(expected):
             if time not in delivered:
-                if run and self._told(run[0]) != self._told(time):
+                if run and self.told(run[0]) != self.told(time):
                     holes.append(self._hole(run, time))
                     run = []
                 run.append(time)
@@ -137,9 +137,10 @@ class Track:
         return bisect_left(self._shown, end) > bisect_left(self._shown, start)
 
     def _hole(self, run: list[float], end: float) -> Hole:
-        return Hole(self.symbol, self.interval, run[0], end, len(run), self._told(run[0]))
+        return Hole(self.symbol, self.interval, run[0], end, len(run), self.told(run[0]))
 
-    def _told(self, time: float) -> bool:
+    def told(self, time: float) -> bool:
+        """Whether a `Gap` has told of a span that holds this time."""
         return any(start <= time < end for start, end in self._gaps)
 
     def verify(self) -> Verdict:

@@ -38,7 +38,8 @@ class Series:
 
     __slots__ = (
         "_awaited", "_closed", "_delay", "_first", "_forgotten", "_grace", "_held", "_index", "_live", "_newest",
-        "_oldest_asked", "close_time", "completed", "forming", "interval", "loaded", "reason", "seconds", "symbol", "track",
+        "_oldest_asked", "_restored", "close_time", "completed", "forming", "interval", "loaded", "reason", "seconds", "symbol",
+        "track",
     )  # fmt: skip
 
     def __init__(self, symbol: str, interval: str, seconds: int | None, track: Track | None = None) -> None:
@@ -55,6 +56,8 @@ class Series:
         """The wire's index of the newest bar: a bar that exists has one, whether or not it was sent."""
         self._held: dict[float, BarValues] | None = None
         self._oldest_asked = math.inf
+        self._restored = False
+        """Whether it has held back and handed out before: what the server shows now may begin earlier than what it showed first."""
         self._awaited: set[int] = set()
         """Indexes of bars that must exist and did not come; empty where they are too many to wait for each."""
         self.reason = ""
@@ -87,6 +90,7 @@ class Series:
         self.track.clear()
         self._newest = -math.inf
         self._held = None
+        self._restored = False
         self.reason = ""
         self.forming = None
         self.close_time = None
@@ -164,6 +168,8 @@ class Series:
     def _apply_many(self, rows: list[BarValues], close_time: float | None, events: list[Event]) -> None:
         newest = max(self._newest, rows[-1].time)
         for values in rows:
+            if self._stays_out(values.time):
+                continue
             self.track.shown(values.time)
             forming = self.forming
             if forming is not None and values.time > forming.time:
@@ -180,6 +186,12 @@ class Series:
                 self.close_time = self._end_of(values, close_time)
                 events.append(_bar(self.symbol, self.interval, values))
         self._newest = newest
+
+    def _stays_out(self, time: float) -> bool:
+        """Whether a bar is from before the first one delivered, or from a gap that was told: it would come out of order."""
+        if not self._restored or time >= self._newest or time in self._closed:
+            return False
+        return time < self._first or (time > self._forgotten and self.track.told(time))
 
     def _end_of(self, values: BarValues, close_time: float | None) -> float | None:
         if close_time is not None and close_time > values.time:
@@ -256,7 +268,7 @@ class Series:
         if not known and not fresh:
             return None
         self._held = None
-        self._live = True
+        self._live = self._restored = True
         reason, self.reason = self.reason, ""
         close_time, self.close_time = self.close_time, None
         gap = None

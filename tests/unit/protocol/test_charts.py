@@ -340,6 +340,14 @@ def test_bars_from_before_the_first_one_delivered_stay_out() -> None:
     assert release(series) == [(180, 1.0, None, 0)]
 
 
+def test_they_stay_out_too_when_the_delivery_comes_once_more() -> None:
+    series = lost(row(120), row(180))
+    told(series, row(0), row(60), row(120), row(180))
+    release(series)
+    assert told(series, row(0), row(60), row(120), row(180)) == [(180, 1.0, None, 0)]
+    assert series.track.verify()
+
+
 def test_a_server_that_does_not_go_back_far_enough_leaves_a_gap_of_unknown_size() -> None:
     series = lost(row(0), row(60))
     told(series, row(600), row(660), row(720))
@@ -378,6 +386,15 @@ def test_bars_from_within_a_gap_that_was_told_stay_out() -> None:
     series.restart("disconnected")
     told(series, row(0, 1.5), row(60), row(600), row(660))
     assert release(series) == [(600, 1.0, None, 0), (600, 1.0, "successor", 0), (660, 1.0, None, 0)]
+
+
+def test_they_stay_out_too_when_they_come_by_themselves() -> None:
+    series = lost(row(0))
+    told(series, row(600))
+    release(series)
+    assert told(series, row(60)) == []
+    assert told(series, row(0)) == []
+    assert told(series, row(600, 1.5)) == [(600, 1.5, None, 0)]
 
 
 def test_a_delivery_that_shows_nothing_of_use_is_no_proof_that_nothing_was_missed() -> None:
