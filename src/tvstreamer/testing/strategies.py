@@ -106,22 +106,20 @@ def events() -> st.SearchStrategy[Event]:
     return st.sampled_from(kinds).flatmap(structs)
 
 
-def faults(kind: type[F], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[F]:
+@st.composite
+def faults(draw: st.DrawFn, /, kind: type[F], **fields: st.SearchStrategy[Any]) -> F:
     """Faults of a kind. `fields` replaces what is drawn for a parameter or trigger; one with a default may be left out."""
     values = _FAULTS | {"direction": st.sampled_from(kind.directions)} | fields
     required = kind.__struct_fields__[: len(kind.__struct_fields__) - len(kind.__struct_defaults__)]
-    return st.fixed_dictionaries(
-        {name: values[name] for name in required},
-        optional={name: values[name] for name in kind.options() if name not in required},
-    ).map(lambda given: kind(**given))
+    optional = {name: values[name] for name in kind.options() if name not in required}
+    return kind(**draw(st.fixed_dictionaries({name: values[name] for name in required}, optional=optional)))
 
 
-def fault_plans(
-    *kinds: type[Fault], max_size: int = 4, **fields: st.SearchStrategy[Any]
-) -> st.SearchStrategy[FaultPlan]:
+@st.composite
+def fault_plans(draw: st.DrawFn, /, *kinds: type[Fault], max_size: int = 4, **fields: st.SearchStrategy[Any]) -> FaultPlan:
     """Plans of up to `max_size` faults of these kinds, or of all."""
     one = st.one_of([faults(kind, **fields) for kind in kinds or KINDS.values()])
-    return st.builds(FaultPlan, st.lists(one, max_size=max_size), st.integers(0, 9))
+    return FaultPlan(draw(st.lists(one, max_size=max_size)), draw(st.integers(0, 9)))
 
 
 def _structs(shape: shapes.StructType, given: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
