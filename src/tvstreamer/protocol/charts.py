@@ -57,7 +57,7 @@ class Series:
         self._held: dict[float, BarValues] | None = None
         self._oldest_asked = math.inf
         self._restored = False
-        """Whether it has held back and handed out before: what the server shows now may begin earlier than what it showed first."""
+        """Whether it has handed out what it held back: what the server shows now may begin earlier than what it showed first."""
         self._awaited: set[int] = set()
         """Indexes of bars that must exist and did not come; empty where they are too many to wait for each."""
         self.reason = ""
