@@ -54,6 +54,7 @@ def index(sends: Iterable[Record]) -> list[Offer]:
     """What the recorded client asked for, in order."""
     offers: list[Offer] = []
     symbols: dict[tuple[int, str, str], str] = {}
+    series: dict[tuple[int, str, str], tuple[str, str]] = {}
     for record in sends:
         for payload in record.payloads():
             command = codec.decode_command(payload)
@@ -65,12 +66,16 @@ def index(sends: Iterable[Record]) -> list[Offer]:
                 case CreateSeries(p=p) | ModifySeries(p=p):
                     symbol = symbols.get((record.c, p.session, p.alias), p.alias)
                     interval = _canonical(p.resolution)
+                    series[record.c, p.session, p.series] = (symbol, interval)
                     offers.append(
                         Offer("series", record.c, record.t, symbol, interval, p.session, p.series, p.alias)
                     )
                 case QuoteAddSymbols(session=session, names=names):
                     for name in names:
                         offers.append(Offer("quote", record.c, record.t, plain_symbol(name), "", session, name))
+                case RequestMoreData(p=p):
+                    symbol, interval = series.get((record.c, p.session, p.series), ("", ""))
+                    offers.append(Offer("more", record.c, record.t, symbol, interval, p.session, p.series))
                 case _:
                     pass
     return offers
@@ -101,6 +106,8 @@ class Playback:
         self._symbols: dict[tuple[str, str], str] = {}
         self._answers: dict[tuple[str, str], int] = {}
         """Which offer answers each live symbol alias."""
+        self._series: dict[tuple[str, str], Offer] = {}
+        """Which one is played to each live series."""
 
     def __repr__(self) -> str:
         return f"<Playback of connection {self.connection}, {len(self._taken)} of {len(self._offers)} offers taken>"
@@ -133,7 +140,8 @@ class Playback:
                 self._answer_with(self._find("symbol", symbol, ""), p.session, p.alias)
             case CreateSeries(p=p) | ModifySeries(p=p):
                 symbol = self._symbols.get((p.session, p.alias), p.alias)
-                offer = self._offers[self._find("series", symbol, _canonical(p.resolution))]
+                number = self._find("series", symbol, _canonical(p.resolution), purpose=purpose(p.session))
+                offer = self._series[p.session, p.series] = self._offers[number]
                 self._aliases.bind_series((offer.session, offer.name), (p.session, p.series, p.turnaround))
                 own = self._answer_to_come(offer.session, offer.alias)
                 if own is not None:
@@ -151,13 +159,22 @@ class Playback:
                     self._aliases.forget_quote(session, name)
             case QuoteDeleteSession(p=p):
                 self._aliases.forget_quote(p.session)
-            case RequestMoreData():
-                raise TapeMismatch("request_more_data: a tape holds no more bars than were recorded")
+            case RequestMoreData(p=p):
+                self._more(self._series.get((p.session, p.series)))
             case Command():
                 pass  # Sessions, locale, token, fields: nothing is answered to these.
             case _:
                 method = getattr(command, "method", "") or repr(command)
                 raise TapeMismatch(f"{method}: a tape cannot answer this command")
+
+    def _more(self, series: Offer | None) -> None:
+        """Takes the recorded request for older bars of a series; they come to the live one as all that concerns it does."""
+        for number, offer in enumerate(self._offers):
+            if series is not None and (offer.kind, offer.session, offer.name) == ("more", series.session, series.name):
+                if number not in self._taken and offer.t >= self.position:
+                    self._taken.add(number)
+                    return
+        raise TapeMismatch("request_more_data: a tape holds no more bars than were recorded")
 
     def _answer_to_come(self, session: str, alias: str) -> int | None:
         """The recorded request for this symbol, if its answer is certainly still to come."""

@@ -178,6 +178,42 @@ def test_commands_that_no_tape_can_answer_are_mismatches(command: str) -> None:
         playback().sent(framing.packet(command))
 
 
+def test_older_bars_can_be_asked_for_as_often_as_the_recorded_client_did() -> None:
+    more = packet("request_more_data", "cs_1", "sds_1", 100)
+    older = packet("timescale_update", "cs_1", {"sds_1": {"s": [], "t": "s1"}})
+    sends = [*SENDS, record(6, "send", more), record(6, "send", packet("request_more_data", "cs_8", "sds_8", 1))]
+    player = Playback(1, iter([record(7, "recv", older), record(8, "recv", older)]), index(sends))
+    ask_series(player, "1")
+    ask_series(player, "2", "5")
+    player.sent(framing.packet(packet("request_more_data", "cs_L", "x1", 7)))
+    player.peek()
+    assert player.take() == framing.packet(packet("timescale_update", "cs_L", {"x1": {"s": [], "t": "t1"}}))
+    for series in ("x1", "x2", "nobody"):
+        with pytest.raises(TapeMismatch, match="no more bars than were recorded"):
+            player.sent(framing.packet(packet("request_more_data", "cs_L", series, 7)))
+
+
+def test_older_bars_that_were_played_past_are_asked_for_too_late() -> None:
+    more = packet("request_more_data", "cs_1", "sds_1", 100)
+    player = Playback(1, iter([record(7, "recv", resolved("cs_1", "sym_1"))]), index([*SENDS, record(6, "send", more)]))
+    ask_series(player)
+    player.peek()
+    player.take()
+    with pytest.raises(TapeMismatch, match="no more bars than were recorded"):
+        player.sent(framing.packet(packet("request_more_data", "cs_L", "x1", 7)))
+
+
+def test_series_go_by_the_purpose_of_their_session_if_one_is_alike() -> None:
+    sends = [
+        record(number, "send", packet("create_series", f"cs_{purpose}_{number}", "sds", "s1", "TEST:ONE", "1", 10, ""))
+        for number, purpose in enumerate(("history", "backfill"))
+    ]
+    player = Playback(1, iter([record(2, "recv", packet("series_loading", "cs_backfill_1", "sds", "s1"))]), index(sends))
+    player.sent(framing.packet(packet("create_series", "cs_backfill_L", "x1", "t1", "TEST:ONE", "1", 10, "")))
+    player.peek()
+    assert player.take() == framing.packet(packet("series_loading", "cs_backfill_L", "x1", "t1"))
+
+
 def test_what_is_no_packet_is_a_mismatch_too() -> None:
     with pytest.raises(TapeMismatch, match="whole packets only.*character 0"):
         playback().sent("garbage")
