@@ -170,10 +170,11 @@ class Playback:
     def _more(self, series: Offer | None) -> None:
         """Takes the recorded request for older bars of a series; they come to the live one as all that concerns it does."""
         for number, offer in enumerate(self._offers):
-            if series is not None and (offer.kind, offer.session, offer.name) == ("more", series.session, series.name):
-                if number not in self._taken and offer.t >= self.position:
-                    self._taken.add(number)
-                    return
+            if series is None or (offer.kind, offer.session, offer.name) != ("more", series.session, series.name):
+                continue
+            if number not in self._taken and offer.t >= self.position:
+                self._taken.add(number)
+                return
         raise TapeMismatch("request_more_data: a tape holds no more bars than were recorded")
 
     def _answer_to_come(self, session: str, alias: str) -> int | None:
