@@ -63,6 +63,8 @@ class Turning(Protocol):
 
     def flush(self) -> None: ...
 
+    def catch_up(self) -> None: ...
+
     def turn(self, longest: float = LONGEST) -> list[Event]: ...
 
     def close(self) -> None: ...
@@ -134,6 +136,13 @@ class Pump:
                 with contextlib.suppress(TransportClosed):
                     for message in self.protocol.messages_to_send():
                         self._transport.send(message)
+
+    def catch_up(self) -> None:
+        """Handles the deadlines up to now, from whichever thread asks.
+
+        To be called before what is asked for changes: a tape has the moment of that, and its replay handles first what was due.
+        """
+        self._advance(self._clock.now())
 
     def turn(self, longest: float = LONGEST) -> list[Event]:
         """Waits for one message, one deadline or one attempt to connect, at most `longest` seconds, and gives the events that
@@ -319,6 +328,9 @@ class TapePump:
         """Nobody listens to what the client would send."""
         self.protocol.messages_to_send()
 
+    def catch_up(self) -> None:
+        """Nothing: the tape has its own moments."""
+
     def turn(self, longest: float = LONGEST) -> list[Event]:
         """Plays until there are events, or `longest` seconds of the clock are over.
 
@@ -391,6 +403,7 @@ class TapePump:
             else:
                 protocol.receive(record.raw or "", at)
         elif record.k == "send":
+            fire(protocol, at)
             for packet in record.p or ():
                 protocol.adopt_packet(packet)
         elif record.k == "open":

@@ -466,8 +466,10 @@ class TvWSClient:
             return
         self._not_open_loop("subscribe")
         with self._pump.lock:
-            self._pump.protocol.subscribe(wanted)
-            self._pump.flush()
+            if wanted not in self._pump.protocol.subscriptions:
+                self._pump.catch_up()
+                self._pump.protocol.subscribe(wanted)
+                self._pump.flush()
 
     def unsubscribe(self, subscription: object) -> None:
         """Ends a subscription. Does nothing when there is none."""
@@ -478,8 +480,10 @@ class TvWSClient:
             return
         self._not_open_loop("unsubscribe")
         with self._pump.lock:
-            self._pump.protocol.unsubscribe(wanted)
-            self._pump.flush()
+            if wanted in self._pump.protocol.subscriptions:
+                self._pump.catch_up()
+                self._pump.protocol.unsubscribe(wanted)
+                self._pump.flush()
 
     def covers(self, subscription: Subscription) -> bool:
         """Whether what this asks for comes already: it is subscribed, or a tape is played whole."""
@@ -515,6 +519,7 @@ class TvWSClient:
         pump = self._pump
         done = self._source.clock.event()
         with pump.lock:
+            pump.catch_up()
             request = pump.protocol.request_history(symbol, parsed, n)
             self._waiting.append((request, done))
             pump.flush()

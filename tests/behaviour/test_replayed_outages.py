@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tvstreamer.errors import TvError
-from tvstreamer.events import Event
+from tvstreamer.events import Bar, Event
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.transports.base import Transport
 from tvstreamer.wsclient import TvWSClient
@@ -66,6 +66,20 @@ def run(tmp_path: Path) -> Run:
     run.watch(100)
     run.cut()
     return run
+
+
+@pytest.mark.parametrize("asleep", [False, True])
+def test_a_bar_that_is_closed_by_the_clock_when_it_is_unsubscribed_is_closed_on_the_replay_too(tmp_path: Path, asleep: bool) -> None:
+    run = Run(tmp_path / "run.jsonl", PAIR)
+    run.watch(0.1)
+    if asleep:
+        run.server.clock.wait(run.server.clock.event(), 2.5)
+    else:
+        run.watch(1.9)
+    run.client.unsubscribe(PAIR)
+    run.watch(1)
+    assert any(isinstance(event, Bar) and event.closed_by == "time" for event in run.told)
+    run.check()
 
 
 def test_what_is_unsubscribed_without_a_connection_is_not_missed_on_the_replay_either(run: Run) -> None:
