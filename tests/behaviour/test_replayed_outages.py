@@ -88,6 +88,16 @@ def test_what_is_unsubscribed_without_a_connection_is_not_missed_on_the_replay_e
     run.check()
 
 
+def test_what_is_unsubscribed_on_a_connection_that_is_lost_already_is_not_missed_on_the_replay_either(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run.jsonl", PAIR)
+    run.watch(1)
+    run.transports[-1].close(1006, "cut")
+    run.client.unsubscribe(PAIR)
+    run.client.subscribe(PAIR)
+    run.watch(1)
+    run.check()
+
+
 def test_what_is_unsubscribed_and_subscribed_without_a_connection_begins_anew_on_the_replay_too(run: Run) -> None:
     run.client.unsubscribe(PAIR)
     run.client.subscribe(PAIR)
