@@ -133,8 +133,8 @@ class Pump:
         with self.lock:
             if self._transport is not None:
                 for message in self.protocol.messages_to_send():
-                    # Whoever reads finds the end of the connection, behind what came before it. Each message is tried all the same:
-                    # a recording holds what was asked for, also where it came too late.
+                    # Whoever reads finds the end of the connection, behind what came before it. Each message is tried all
+                    # the same: a recording holds what was asked for, also where it came too late.
                     with contextlib.suppress(TransportClosed):
                         self._transport.send(message)
 
