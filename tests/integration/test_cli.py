@@ -112,8 +112,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     return tape, events.read_bytes()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server() -> Iterator[str]:
+    # For each test its own: `running` ends what has run for long, however busy the machine was.
     with serving("--speed", "60", "--seed", "7") as url:
         yield url
 
