@@ -18,9 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from hypothesis import note, settings
+import pytest
+from hypothesis import Phase, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tvstreamer import FakeServer, TvWSClient
 from tvstreamer.constants import RESTORE_TIMEOUT
@@ -448,3 +449,25 @@ def played(client: TvWSClient) -> list[bytes]:
 TestOutages = Outages.TestCase
 # A run is minutes of a market: it takes three times as long as what the profiles count.
 TestOutages.settings = settings(stateful_step_count=20, max_examples=settings.default.max_examples // 3)
+
+
+def test_a_failure_leaves_its_tape_and_says_how_to_play_it() -> None:
+    tapes: list[Path] = []
+
+    class Doubtful(Outages):
+        kept = tapes.append
+
+        @invariant()
+        def no_bar_ever_closes(self) -> None:
+            assert not any(isinstance(event, Bar) and event.closed for event in self.told), "a bar has closed"
+
+    once = settings(max_examples=30, stateful_step_count=5, database=None, phases=[Phase.generate])
+    with pytest.raises(AssertionError, match="a bar has closed") as failure:
+        run_state_machine_as_test(Doubtful, settings=once)
+    try:
+        assert f"tvstreamer replay {tapes[-1]}" in "\n".join(failure.value.__notes__)
+        with TvWSClient(source=tapes[-1]) as client:
+            assert any(isinstance(event, Bar) and event.closed for event in client)
+    finally:
+        for tape in set(tapes):
+            tape.unlink()
