@@ -419,6 +419,27 @@ def test_a_deadline_comes_at_its_time_and_before_a_message_of_that_time() -> Non
     ]  # fmt: skip
 
 
+def test_what_is_due_comes_before_what_is_asked_for_changes() -> None:
+    connection = server()
+    rig = Rig(connection)
+    pair = Subscription("EX:SYM", "1", ticks=False)
+    rig.protocol.subscribe(pair)
+    started(rig)
+    create = next(json.loads(framing.split(text)[0]) for text in heard(connection) if "create_series" in text)
+    cs, series = create["p"][:2]
+    rows = {series: {"s": [{"i": 0, "v": [START - 20.0, 1.0, 1.0, 1.0, 1.0]}], "t": "s1"}}
+    connection.say(
+        framing.packet(json.dumps({"m": "timescale_update", "p": [cs, rows, {}], "t_ms": round(START * 1000)})),
+        packet("series_completed", cs, series, "streaming", "s1", {}),
+    )
+    rig.run(2)
+    rig.clock.advance(60.0)
+    rig.pump.catch_up()
+    rig.protocol.unsubscribe(pair)
+    assert rig.pump.reached == rig.clock.now()
+    assert [event.closed_by for event in rig.pump.turn(0) if isinstance(event, Bar)] == ["time"]
+
+
 def packet_timed(method: str, t_ms: int) -> str:
     return framing.packet(json.dumps({"m": method, "p": ["cs", "s", "s1"], "t_ms": t_ms}))
 
@@ -471,6 +492,26 @@ def test_a_tape_is_played_to_its_end() -> None:
     assert isinstance(end, EndOfStream)
     with pytest.raises(EndOfStream):
         pump.turn()
+
+
+def test_what_was_due_on_a_tape_comes_before_what_was_asked_for_then() -> None:
+    asked = [
+        packet("chart_create_session", "cs_1", ""),
+        packet("resolve_symbol", "cs_1", "sym", "EX:SYM"),
+        packet("create_series", "cs_1", "sds_1", "s1", "sym", "1", 300, ""),
+    ]
+    rows = {"sds_1": {"s": [{"i": 0, "v": [START - 20.0, 1.0, 1.0, 1.0, 1.0]}], "t": "s1"}}
+    snapshot = framing.packet(json.dumps({"m": "timescale_update", "p": ["cs_1", rows, {}], "t_ms": round(START * 1000)}))
+    pump = player(
+        *opening(0),
+        record(0, "send", *asked),
+        record(0, "recv", snapshot, packet("series_completed", "cs_1", "sds_1", "streaming", "s1", {})),
+        record(42, "send", packet("chart_delete_session", "cs_1")),
+    )
+    pump.connect()
+    pump.catch_up()
+    events, _ = play(pump)
+    assert [event.closed_by for event in events if isinstance(event, Bar)] == [None, "time"]
 
 
 def test_a_tape_of_several_connections_tells_their_losses() -> None:

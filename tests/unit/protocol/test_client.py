@@ -916,6 +916,64 @@ def test_a_series_that_ends_on_the_way_back_is_not_waited_for(ending: tuple[str,
     assert tape.hear_text("~h~1", at=4.0) == [Reconnected(4.0, 2, 2.0)]
 
 
+def test_a_series_that_began_anew_is_no_other_ones_continuation() -> None:
+    tape = Tape()
+    tape.creates()
+    tape.load(row(0), row(60))
+    tape.lose(2.0)
+    tape.again(3.0)
+    tape.says("chart_create_session", "cs_anew_b", "")
+    tape.says("resolve_symbol", "cs_anew_b", "sym", "EX:SYM")
+    tape.creates(cs="cs_anew_b", series="sds_2")
+    tape.cs, tape.series = "cs_anew_b", "sds_2"
+    assert bars(tape.rows(row(0), row(60), row(120), at=4.0)) == [(0, "successor", 0), (60, "successor", 0), (120, None, 0)]
+    tape.complete(at=4.0)
+    tape.lose(5.0)
+    tape.again(6.0)
+    tape.creates()
+    tape.cs, tape.series = "cs_a", "sds_1"
+    tape.rows(row(120), row(180), row(240), at=7.0)
+    assert gap(180, 240, 1, 1) in tape.complete(at=7.0), "but another may continue it"
+
+
+def test_what_begins_anew_says_so_on_the_wire(bare: Talk) -> None:
+    bare.load(row(0))
+    bare.lose(2.0)
+    bare.client.unsubscribe(NO_TICKS)
+    bare.client.subscribe(NO_TICKS)
+    bare.reconnect(3.0)
+    assert bare.cs.startswith("cs_anew_")
+    assert bars(bare.rows(row(0), row(60), at=4.0)) == [(0, "successor", 0), (60, None, 0)]
+
+
+def test_ticks_are_missed_by_a_session_that_gives_ticks() -> None:
+    tape = Tape()
+    tape.says("quote_create_session", "qs_ticks_x")
+    tape.says("quote_add_symbols", "qs_ticks_x", "EX:SYM")
+    tape.lose(2.0)
+    tape.again(3.0)
+    tape.says("quote_create_session", "qs_quotes_x")
+    tape.says("quote_add_symbols", "qs_quotes_x", "EX:SYM")
+    assert tape.events() == []
+    tape.says("quote_create_session", "qs_ticks_y")
+    tape.says("quote_add_symbols", "qs_ticks_y", "EX:OTHER", "EX:SYM")
+    (event,) = tape.events()
+    assert isinstance(event, Gap)
+    assert (event.symbol, event.interval, event.end) == ("EX:SYM", None, 3.0)
+
+
+def test_ticks_of_what_is_followed_much_later_are_not_missed() -> None:
+    tape = Tape()
+    tape.says("quote_create_session", "qs_ticks_x")
+    tape.says("quote_add_symbols", "qs_ticks_x", "EX:SYM")
+    tape.lose(2.0)
+    tape.again(3.0)
+    tape.hear_text("~h~1", at=4.0)
+    tape.says("quote_create_session", "qs_ticks_y")
+    tape.says("quote_add_symbols", "qs_ticks_y", "EX:SYM")
+    assert tape.events() == []
+
+
 def test_the_backfill_on_a_tape_fills_the_gap_of_its_series() -> None:
     tape = Tape()
     tape.creates()
