@@ -155,7 +155,8 @@ class Gap(Event, frozen=True, gc=False, tag="gap"):
 
     For bars these are the time of the first missing bar and that of the first one after the gap; `filled` is how many bars
     fill it, `expected` how many the server has shown to exist there. Both are None where the server does not go back that
-    far: then nobody knows. Ticks have no history, so theirs (`interval` None, from the loss to the new connection) is never
+    far: then nobody knows, and the span begins with the last bar that came, as what came of it last may be missing, too.
+    Ticks have no history, so theirs (`interval` None, from the loss to the new connection) is never
     filled.
 
     `reason` is `disconnected`, `stalled`, or `missing`: the server went on as if it had sent what never came.

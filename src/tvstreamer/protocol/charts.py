@@ -288,19 +288,19 @@ class Series:
         self._apply_many(fresh if on_gap == "fill" else fresh[-1:], close_time, events)
         return gap
 
-    def _tell_unseen(self, end: float, reason: str, events: list[Event]) -> Gap | None:
-        """The server does not go back to the last bar known: what that one came to, and what was behind it, is unknown."""
-        start = self._newest if self.forming is not None else self._after_newest()
-        if start >= end:
-            return None
+    def _tell_unseen(self, end: float, reason: str, events: list[Event]) -> Gap:
+        """The server does not go back to the last bar known: what that one came to, and what was behind it, is unknown.
+
+        So it is where the clock has closed that bar: what the server had to say of it last may have got lost.
+        """
+        start = self._newest
         self.track.reported(start, end)
-        self.track.unseen(self._after_newest(), end)
+        behind = start + (self.seconds or 1)
+        if behind < end:
+            self.track.unseen(behind, end)
         gap = Gap(self.symbol, self.interval, start, end, reason, None, None)
         events.append(gap)
         return gap
-
-    def _after_newest(self) -> float:
-        return self._newest + (self.seconds or 1)
 
     def _tell_missing(
         self, missing: list[BarValues], end: float, reason: str, on_gap: OnGap, events: list[Event]
@@ -314,7 +314,7 @@ class Series:
         events.append(gap)
         return gap
 
-    def give_up(self, until: float, events: list[Event]) -> Gap | None:
+    def give_up(self, until: float, events: list[Event]) -> Gap:
         """The series will not come back: what it came to from the last bar known on is unknown."""
         self._held = None
         reason, self.reason = self.reason, ""

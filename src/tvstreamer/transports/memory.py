@@ -145,11 +145,15 @@ class ServedTransport:
         with self._lock:
             if self._over:
                 raise TransportClosed(*self._over)
+            now = self._clock.now()
+            deadline = self._peer.next_deadline()
+            if deadline is not None and deadline <= now:
+                # What the peer had to do before this message it has done before it, though nobody has read since.
+                self._peer.handle_deadline(now)
             if self._peer.closing is None:
-                now = self._clock.now()
                 self._peer.receive(message, now)
-                self._collect(now)
-                self._changed.set()
+            self._collect(now)
+            self._changed.set()
 
     def recv(self, timeout: float | None = None) -> Received:
         clock = self._clock

@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tvstreamer import FakeServer, TvWSClient
-from tvstreamer.constants import RESTORE_TIMEOUT
 from tvstreamer.errors import (
     AuthError,
     ConnectFailed,
@@ -94,18 +93,13 @@ class Books:
         self.newest: dict[float, Bar] = {}
         """The last word on each of them."""
         self.gaps: list[Gap] = []
-        self.unsure: set[float] = set()
-        """Bars that the clock had closed when the connection was lost: their end was perhaps not seen."""
-
-    def lose(self) -> None:
-        """The connection is lost."""
-        if self.times and self.newest[self.times[-1]].closed_by == "time":
-            self.unsure.add(self.times[-1])
 
     def take(self, event: Bar | Gap) -> None:
         if isinstance(event, Gap):
             assert event.start < event.end
             early = [time for time in self.times if event.start <= time < event.end]
+            if event.filled is None and early == self.times[-1:] and self.newest[early[0]].closed_by == "time":
+                early = []  # The clock closed it; nobody knows what came of it last.
             assert not early, f"{event} comes behind the bars of {early}"
             self.gaps.append(event)
         elif event.closed:
@@ -121,9 +115,9 @@ class Books:
             gap.start <= time < gap.end and (gap.filled is None or gap.filled != gap.expected) for gap in self.gaps
         )
 
-    def was_left(self, time: float, seconds: float) -> bool:
-        """Whether this bar was the last one before what nobody knows, so that its end was not seen."""
-        return any(gap.filled is None and gap.start - seconds <= time < gap.end for gap in self.gaps)
+    def was_left(self, time: float) -> bool:
+        """Whether this bar lies in what nobody knows: the last one before it, whose end was not seen, or one that came late."""
+        return any(gap.filled is None and gap.start <= time < gap.end for gap in self.gaps)
 
 
 class Outages(RuleBasedStateMachine):
@@ -139,8 +133,6 @@ class Outages(RuleBasedStateMachine):
         self.wanted: set[Pair] = set()
         self.kinds: set[str] = set()
         """All kinds of faults that there ever were."""
-        self.restores_in_time = True
-        """Whether each new connection has the time to correct what the clock closed on the lost one."""
 
     # --- the client -----------------------------------------------------------------------------------------------
 
@@ -218,8 +210,6 @@ class Outages(RuleBasedStateMachine):
                 case Disconnected():
                     assert self.up
                     self.up, self.lost = False, True
-                    for books in self.books.values():
-                        books.lose()
                 case Reconnected():
                     assert self.up, "reconnected without a connection"
                     assert self.lost, "reconnected twice, or nothing was lost"
@@ -250,14 +240,12 @@ class Outages(RuleBasedStateMachine):
         self.on_gap = on_gap
         self.server = FakeServer(seed=seed, speed="max", faults=plan, most_bars=most_bars)
         self.kinds |= {fault.kind for fault in plan}
-        self.restores_in_time = not plan
         self.wanted = wanted
         self.start()
 
     @rule(plan=plans, seconds=pauses)
     def change_the_plan(self, plan: FaultPlan, seconds: int) -> None:
         self.kinds |= {fault.kind for fault in plan}
-        self.restores_in_time = self.restores_in_time and not plan
         self.server.set_faults(plan)
         self.let_time_pass(seconds, 3600)
 
@@ -278,7 +266,6 @@ class Outages(RuleBasedStateMachine):
         """The consumer does something else for a while."""
         clock = self.server.clock
         clock.wait(clock.event(), seconds)
-        self.restores_in_time = self.restores_in_time and seconds < RESTORE_TIMEOUT
 
     @rule(pair=pairs)
     def subscribe(self, pair: Pair) -> None:
@@ -381,9 +368,7 @@ class Outages(RuleBasedStateMachine):
         assert not invented
         if not self.kinds.intersection(UNTRUE):
             over = self.server.clock.now() - SECONDS[pair[1]] - SETTLING
-            known = {time for time in books.times if time <= over and not books.was_left(time, SECONDS[pair[1]])}
-            if not self.restores_in_time:
-                known -= books.unsure
+            known = {time for time in books.times if time <= over and not books.was_left(time)}
             assert {time: values(books.newest[time]) for time in known} == {time: truth[time] for time in known}
 
     def truth(self, pair: Pair) -> dict[float, tuple[float | None, ...]]:

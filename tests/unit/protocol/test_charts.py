@@ -361,22 +361,23 @@ def test_a_server_that_does_not_go_back_far_enough_leaves_a_gap_of_unknown_size(
     )  # fmt: skip
 
 
-def test_a_gap_of_unknown_size_spares_the_last_bar_where_the_clock_has_closed_it() -> None:
+def test_a_gap_of_unknown_size_begins_with_the_last_bar_even_where_the_clock_has_closed_it() -> None:
     series = live(row(0))
     closed_by_time(series)
     series.restart("stalled")
     told(series, row(600))
-    assert release(series) == [gap(60, 600, None, None, "stalled"), (600, 1.0, None, 0)]
+    assert release(series) == [gap(0, 600, None, None, "stalled"), (600, 1.0, None, 0)]
 
 
-def test_there_is_no_gap_where_no_bar_fits_in() -> None:
+def test_where_no_bar_fits_in_the_last_one_is_still_not_known_to_its_end() -> None:
     series = live(row(0))
     closed_by_time(series)
     series.restart("disconnected")
     told(series, row(60), row(120))
     assert release(series) == [
-        gap(60, 120, 1, 1), (60, 1.0, "successor", 0), (120, 1.0, None, 0)
+        gap(0, 60, None, None), gap(60, 120, 1, 1), (60, 1.0, "successor", 0), (120, 1.0, None, 0)
     ]  # fmt: skip
+    assert series.track.verify(), "no bar is missing"
 
 
 def test_bars_from_within_a_gap_that_was_told_stay_out() -> None:
@@ -497,13 +498,13 @@ def test_a_series_that_does_not_come_back_leaves_a_gap_up_to_now() -> None:
     assert not series.held
 
 
-def test_a_series_that_does_not_come_back_before_it_could_miss_a_bar_leaves_no_gap() -> None:
+def test_a_series_that_does_not_come_back_before_it_could_miss_a_bar_leaves_its_last_one_unknown() -> None:
     series = live(row(0))
     closed_by_time(series)
     series.restart("disconnected")
     events: list[Event] = []
-    assert series.give_up(60.0, events) is None
-    assert events == []
+    assert series.give_up(60.0, events) == gap(0, 60, None, None)
+    assert series.track.verify()
 
 
 def test_a_series_shows_its_state() -> None:

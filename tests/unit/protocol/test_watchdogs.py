@@ -104,6 +104,46 @@ def test_a_new_connection_begins_without_an_alarm() -> None:
     assert (watch.verdict, watch.next_look) == (None, 85.0)
 
 
+# --- what is asked for ------------------------------------------------------------------------------------------------
+
+
+def test_who_asks_for_nothing_waits_for_no_data_but_for_signs_of_life() -> None:
+    watch = watching(0.0, progress=180.0)
+    watch.forget("EX:SYM")
+    assert alarm_at(watch, HOUR) is None
+    watch = watching(0.0, bytes=600.0, progress=180.0)
+    watch.forget("EX:SYM")
+    assert alarm_at(watch, HOUR) == 600.0
+    assert watch.verdict == "stalled: bytes for 600 s"
+
+
+def test_the_wait_for_data_begins_when_something_is_asked_for() -> None:
+    watch = watching(0.0, progress=180.0)
+    watch.forget("EX:SYM")
+    watch.bytes = 1000.0
+    assert alarm_at(watch, 1000.0) is None
+    watch.expect("EX:SYM")
+    assert alarm_at(watch, 2000.0) == 1180.0
+    assert watch.verdict == "stalled: progress for 180 s"
+
+
+def test_asking_for_more_puts_no_stall_off() -> None:
+    watch = watching(0.0, progress=180.0)
+    watch.bytes = 100.0
+    watch.expect("EX:OTHER")
+    assert alarm_at(watch, 1000.0) == 180.0
+
+
+def test_the_hours_of_what_is_not_asked_for_any_more_do_not_count() -> None:
+    night = at("2025-07-12 03:00")
+    watch = watching(night, SymbolInfo("NYSE:A", **NEW_YORK), SymbolInfo("BINANCE:B"), progress=180.0)
+    watch.expect("NYSE:A")
+    watch.forget("BINANCE:B")
+    assert alarm_at(watch, night + HOUR) is None, "only New York is left, and it is closed"
+    watch.forget("NYSE:OTHER")
+    assert alarm_at(watch, night + HOUR) is None
+
+
 # --- markets ----------------------------------------------------------------------------------------------------------
 
 

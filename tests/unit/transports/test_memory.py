@@ -151,6 +151,32 @@ def test_a_deadline_that_was_passed_by_fires_now_and_time_does_not_go_back() -> 
     assert transport.recv(0) == ("late", 1050.0)
 
 
+def test_what_the_peer_had_to_do_before_a_message_it_has_done_before_it_though_nobody_read() -> None:
+    clock = VirtualClock(1000.0)
+    server = ScriptedConnection(echo=True)
+    server.say_at(1010.0, "due")
+    server.say_at(1060.0, "not yet")
+    transport = ServedTransport(server, clock)
+    clock.advance(50)
+    transport.send("asked")
+
+    assert [transport.recv(60).text for _ in range(3)] == ["due", "asked", "not yet"]
+
+
+def test_a_message_to_a_peer_that_hung_up_before_it_goes_nowhere() -> None:
+    clock = VirtualClock(1000.0)
+    server = ScriptedConnection(echo=True)
+    server.hang_up_at(1010.0, 1001, "away")
+    transport = ServedTransport(server, clock)
+    clock.advance(50)
+    transport.send("asked")
+
+    with pytest.raises(TransportClosed):
+        transport.recv(60)
+    with pytest.raises(TransportClosed):
+        server.next_heard(1)  # the first that it hears is the end
+
+
 def test_between_participants_the_peers_deadlines_fire_at_their_own_times_and_a_call_wakes_the_reader() -> None:
     clock = VirtualClock(1000.0)
     server = ScriptedConnection()
