@@ -147,7 +147,7 @@ class ServedTransport:
                 raise TransportClosed(*self._over)
             now = self._clock.now()
             deadline = self._peer.next_deadline()
-            if deadline is not None and deadline <= now:
+            if deadline is not None and deadline < now:
                 # What the peer had to do before this message it has done before it, though nobody has read since.
                 self._peer.handle_deadline(now)
             if self._peer.closing is None:
