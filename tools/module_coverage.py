@@ -1,8 +1,8 @@
 """Checks that each core module is covered completely, lines and branches, by the test file that bears its name.
 
-Works on the data of a finished `coverage run -m pytest`, in which tests/conftest.py has noted which test file ran which
-line. So nothing is run again, and a line that only some other test happens to pass does not count. What runs when
-modules are imported counts for everyone.
+Works on the data of a finished run of the tests under coverage (tools/check), in which tests/conftest.py has noted which
+test file ran which line. So nothing is run again, and a line that only some other test happens to pass does not count.
+What runs when modules are imported counts for everyone.
 
 `[tool.tvstreamer.module_coverage]` in pyproject.toml lists the modules that are not there yet.
 """
@@ -42,7 +42,7 @@ def main() -> int:
     coverage.load()
     seen = coverage.get_data().measured_contexts()
     if not any(seen):
-        print("module coverage: no data of a test run; first: coverage run -m pytest")
+        print("module coverage: no data of a test run; first: tools/check")
         return 1
 
     exempt = _exempt()
