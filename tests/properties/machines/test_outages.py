@@ -27,6 +27,7 @@ from tvstreamer import FakeServer, TvWSClient
 from tvstreamer.errors import (
     AuthError,
     ConnectFailed,
+    FramingError,
     SeriesError,
     TransportClosed,
     TransportTimeout,
@@ -186,6 +187,8 @@ class Outages(RuleBasedStateMachine):
         match error:
             case AuthError():
                 pass
+            case FramingError():
+                assert "wrong_length" in self.kinds, "what ended the last of all attempts is what is told"
             case ConnectFailed():
                 assert error.permanent or "gave up" in str(error)
             case TransportClosed() | TransportTimeout():
