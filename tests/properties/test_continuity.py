@@ -18,7 +18,8 @@ from tvstreamer.protocol.client import ClientProtocol, Settings
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.pump import fire
 from tvstreamer.reconnect import Backoff, ReconnectPolicy
-from tvstreamer.server.connection import Manners, MarketConnection
+from tvstreamer.server.connection import MarketConnection
+from tvstreamer.server.manners import Manners
 from tvstreamer.server.market import Market
 
 SYMBOL = "TEST:ABC"

@@ -21,8 +21,9 @@ from tvstreamer.faults import FaultPlan, Fired
 from tvstreamer.faults.kinds import Carrier
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.server import JournalEntry
-from tvstreamer.server.connection import MOST_BARS, REPLY_DELAY, Manners, MarketConnection
+from tvstreamer.server.connection import MarketConnection
 from tvstreamer.server.faulty import FaultyPeer
+from tvstreamer.server.manners import MOST_BARS, REPLY_DELAY, Manners
 from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
 from tvstreamer.server.taped import TapeConnection
 from tvstreamer.symbols import parse_symbol

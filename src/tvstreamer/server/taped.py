@@ -28,7 +28,7 @@ from tvstreamer.protocol.packets import (
     SymbolErrorReply,
 )
 from tvstreamer.protocol.server import ServerProtocol
-from tvstreamer.server.connection import NODE, Manners, hello
+from tvstreamer.server.manners import NODE, Manners, hello
 from tvstreamer.tape.player import Playback
 
 

@@ -23,7 +23,7 @@ from tvstreamer.protocol.packets import (
     TimescaleUpdate,
 )
 from tvstreamer.protocol.server import ServerProtocol
-from tvstreamer.server.connection import hello
+from tvstreamer.server.manners import hello
 from tvstreamer.symbols import plain_symbol
 
 SYMBOLS = ("TEST:ONE", "TEST:TWO")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tvstreamer.protocol import framing
-from tvstreamer.server.connection import Manners, MarketConnection
+from tvstreamer.server.connection import MarketConnection
+from tvstreamer.server.manners import Manners
 from tvstreamer.server.market import Market, market_start
 
 BTC = "BINANCE:BTCUSDT"

@@ -8,8 +8,9 @@ from tvstreamer import faults
 from tvstreamer.clock import VirtualClock
 from tvstreamer.faults import Fault, FaultPlan
 from tvstreamer.protocol.framing import packet
-from tvstreamer.server.connection import Manners, MarketConnection
+from tvstreamer.server.connection import MarketConnection
 from tvstreamer.server.faulty import FaultyPeer
+from tvstreamer.server.manners import Manners
 from tvstreamer.server.market import Market, market_start
 from tvstreamer.testing.scripted import ScriptedConnection
 
