@@ -308,6 +308,10 @@ def test_a_symbol_that_is_not_on_the_tape_exits_with_1(recorded: tuple[Path, byt
         (["quote", "--source", FAKE], "--symbol"),
         (["record", "--source", FAKE, "-s", SYMBOL], "--output"),
         (["serve", "no-such-tape"], "no-such-tape"),
+        (["serve", "."], "a directory"),
+        (["serve", "s.jsonl", "--source", "fake"], "one of them"),
+        (["serve", "s.jsonl", "--seed", "7"], "--seed 7"),
+        (["serve", "--source", "fake:seed=1", "--seed", "7"], "one of them"),
     ],
     ids=lambda value: None if isinstance(value, str) else " ".join(value),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from tvstreamer.cli.output import say
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
-from tvstreamer.errors import InvalidSource
+from tvstreamer.errors import InvalidPlan, InvalidSource, shorten
 from tvstreamer.faults import load_plan
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.market import UNKNOWN
@@ -20,7 +20,7 @@ _LOOK = 0.2
 
 def serve(
     tape: str | None,
-    source: str,
+    source: str | None,
     host: str,
     port: int,
     speed: str | None,
@@ -30,14 +30,10 @@ def serve(
     duration: float | None,
     faults: str | None,
 ) -> int:
-    options = {} if tape is not None or not source.startswith("fake") else fake_options(source)
-    if tape is None and not source.startswith("fake"):
-        tape = source
-    if tape is not None and not Path(tape).is_file():
-        raise InvalidSource(f"source {tape!r}: no such file; expected a tape, or fake")
+    tape, options = _served(tape, source, seed, speed)
     server = FakeServer(
-        seed=int(options.get("seed", seed or 0)),
-        speed=options.get("speed", speed or 1),
+        seed=int(options.get("seed", 0)),
+        speed=options.get("speed", 1),
         tape=tape,
         unknown=(*UNKNOWN, *(unknown or ())),
         strict=strict,
@@ -56,3 +52,28 @@ def serve(
             idle.wait(step)
             waited += step
     return INTERRUPTED if stopping else 0
+
+
+def _served(tape: str | None, source: str | None, seed: int | None, speed: str | None) -> tuple[str | None, dict[str, str]]:
+    """The tape to serve, if any, and the options of `fake:...` with those that have an option of their own."""
+    if tape is not None and source is not None:
+        raise InvalidPlan(f"tape {shorten(tape)} and --source {shorten(source)}: expected one of them")
+    options: dict[str, str] = {}
+    if source is not None and source.partition(":")[0] == "fake":
+        options = fake_options(source)
+    elif source is not None:
+        tape = source
+    for name, value in (("seed", seed), ("speed", speed)):
+        if value is None:
+            continue
+        if name in options:
+            raise InvalidPlan(f"--{name} {shorten(value)} and --source {shorten(source)}: expected one of them")
+        options[name] = str(value)
+    if tape is not None:
+        if seed is not None:
+            raise InvalidPlan(f"--seed {seed!r}: expected none with the tape {shorten(tape)}, which is what it is")
+        if Path(tape).is_dir():
+            raise InvalidSource(f"source {shorten(tape)}: a directory; expected a tape, or fake")
+        if not Path(tape).is_file():
+            raise InvalidSource(f"source {shorten(tape)}: no such file; expected a tape, or fake")
+    return tape, options

@@ -177,7 +177,7 @@ COMMANDS = (
         "serve", "Serve a fake market or a tape to any client.", "tvstreamer.cli.serve:serve",
         arguments=(Argument("tape", "a tape to serve in place of a market", required=False),),
         options=(
-            Option("source", "fake, fake:seed=7,speed=10, or a tape", default="fake", metavar="SOURCE"),
+            Option("source", "fake, fake:seed=7,speed=10, or a tape; fake without this option", metavar="SOURCE"),
             Option("host", "the address to bind", default="127.0.0.1"),
             Option("port", "the port to listen on; 0 takes a free one", "whole", default=0, zero=True),
             _SPEED,
