@@ -10,6 +10,7 @@ import pytest
 
 from tvstreamer.clock import ScaledClock, SystemClock, VirtualClock
 from tvstreamer.errors import ConnectFailed, ServerStartError, TransportClosed, TransportTimeout
+from tvstreamer.server.http11 import HttpResponse
 from tvstreamer.server.listener import Listener
 from tvstreamer.testing.scripted import ScriptedConnection
 from tvstreamer.transports.websocket_client import connect
@@ -43,7 +44,7 @@ def test_a_strict_listener_refuses_a_foreign_origin(origin: str) -> None:
     ("path", "status"), [("/ping", 200), ("/socket.io/websocket", 426), ("/x", 404), ("/own", 203)]
 )
 def test_plain_http_gets_a_line_of_text(path: str, status: int) -> None:
-    with Listener(echo, on_http=lambda asked: (203, "text/plain", "mine") if asked == "/own" else None) as listener:
+    with Listener(echo, on_http=lambda asked: HttpResponse(203, "mine") if asked.path == "/own" else None) as listener:
         client = http.client.HTTPConnection("127.0.0.1", listener.port, timeout=20)
         client.request("GET", path)
         answer = client.getresponse()
@@ -106,3 +107,32 @@ def test_virtual_time_stands_still_until_the_connection_is_active() -> None:
         assert transport.recv(20).text == "much later"
         assert clock.now() == 1_000_000.0
         transport.close()
+
+
+def asked(listener: Listener, data: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", listener.port), timeout=20) as raw:
+        raw.sendall(data)
+        return b"".join(iter(lambda: raw.recv(65_536), b""))
+
+
+def test_a_body_is_asked_for_and_handed_on() -> None:
+    with Listener(echo, on_http=lambda request: HttpResponse(200, request.body.decode())) as listener:
+        head = b"POST /x HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+        assert asked(listener, head + b"hello").endswith(b"\r\n\r\nhello")
+        with socket.create_connection(("127.0.0.1", listener.port), timeout=20) as raw:
+            raw.sendall(head)
+            assert raw.recv(100).startswith(b"HTTP/1.1 100 ")
+            raw.sendall(b"later")
+            assert b"".join(iter(lambda: raw.recv(65_536), b"")).endswith(b"later")
+
+
+def test_a_broken_request_is_answered_and_a_head_has_no_body() -> None:
+    with Listener(echo) as listener:
+        assert asked(listener, b"NONSENSE\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+        assert asked(listener, b"HEAD /ping HTTP/1.1\r\n\r\n").endswith(b"\r\n\r\n")
+
+
+def test_a_listener_without_connections_has_no_websocket() -> None:
+    with Listener(None) as listener, pytest.raises(ConnectFailed) as caught:
+        connect(listener.url, clock=CLOCK)
+    assert caught.value.status == 404

@@ -10,22 +10,26 @@ import random
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
-from tvstreamer.constants import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
+from tvstreamer.constants import ANONYMOUS_TOKEN, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
 from tvstreamer.errors import ConnectFailed, InvalidPlan, shorten
 from tvstreamer.faults import FaultPlan, Fired
 from tvstreamer.faults.kinds import Carrier
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.server import JournalEntry
+from tvstreamer.server.catalogue import CATALOGUE
 from tvstreamer.server.connection import MarketConnection
 from tvstreamer.server.faulty import FaultyPeer
+from tvstreamer.server.http11 import HttpRequest, HttpResponse
 from tvstreamer.server.manners import MOST_BARS, REPLY_DELAY, Manners
 from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
-from tvstreamer.server.taped import TapeConnection
+from tvstreamer.server.pages import Pages
+from tvstreamer.server.taped import TapeConnection, recorded_symbols
 from tvstreamer.symbols import parse_symbol
 from tvstreamer.tape.format import Record
 from tvstreamer.tape.player import Playback, index
@@ -177,7 +181,11 @@ class FakeServer:
             if self._listener is None:
                 host, port = self._address
                 listener = Listener(
-                    self._new_listened, host=host, port=port, strict_origin=self._manners.strict
+                    self._new_listened,
+                    host=host,
+                    port=port,
+                    strict_origin=self._manners.strict,
+                    on_http=self._on_http,
                 )
                 listener.start()
                 self._listener = listener
@@ -192,6 +200,18 @@ class FakeServer:
         with self._lock:
             self._peers.append((peer, None))
         return peer, clock
+
+    def _on_http(self, request: HttpRequest) -> HttpResponse | None:
+        """Search, symbol pages and so on, from what is served here."""
+        token = next(iter(self._manners.tokens), ANONYMOUS_TOKEN)
+        if self._tape is not None:
+            symbols = self._tape.symbols
+            return Pages(symbols, symbols.get, lambda _symbol: {}, token).answer(request)
+        now = self.clock.now()
+        market = self._market
+        return Pages(
+            CATALOGUE, lambda symbol: market.info(symbol, now), lambda symbol: market.quote(symbol, now), token
+        ).answer(request)
 
     @property
     def url(self) -> str:
@@ -293,6 +313,10 @@ class _Tape:
         with TapeReader(path) as reader:
             self.start = reader.header.start
         self._offers = index(scan_sends(path))
+
+    @cached_property
+    def symbols(self) -> dict[str, dict[str, Any]]:
+        return recorded_symbols(self._path)
 
     def playback(self) -> Playback:
         first = self._offers[0].connection if self._offers else 1

@@ -2,7 +2,7 @@
 
 It runs in one background thread: websockets' sans-I/O core on anyio's streams, so that the bytes are in our hands. What
 is said, and when a heartbeat is due, is the connection's business; this module carries messages to and fro, fires
-deadlines on the connection's clock, and answers plain HTTP with a line of text. Import it late: anyio and websockets
+deadlines on the connection's clock, and hands plain HTTP to whoever answers it. Import it late: anyio and websockets
 take their time.
 """
 
@@ -37,10 +37,11 @@ from websockets.typing import Origin
 
 from tvstreamer.clock import Clock, VirtualClock
 from tvstreamer.constants import MAX_MESSAGE, SOCKET_PATH
-from tvstreamer.errors import ConnectFailed, ServerStartError
+from tvstreamer.errors import ConnectFailed, ServerStartError, shorten
 from tvstreamer.faults.stages import Message
 from tvstreamer.faults.wire import writes
 from tvstreamer.server.faulty import FaultyPeer, ServedConnection
+from tvstreamer.server.http11 import BadRequest, HttpRequest, HttpResponse, RequestReader, not_allowed
 
 logger = logging.getLogger(__name__)
 
@@ -67,12 +68,12 @@ _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 MakeConnection = Callable[[], tuple[ServedConnection, Clock]]
 """Called for each client whose handshake is in order; raises `ConnectFailed` with a status to refuse it nevertheless."""
 
-OnHttp = Callable[[str], tuple[int, str, str] | None]
-"""From the path and query of a plain GET to status, content type and body; None: not mine."""
+OnHttp = Callable[[HttpRequest], HttpResponse | None]
+"""From a plain request to its answer; None: not mine. It is called in the listener's thread."""
 
 
 class Listener:
-    """Serves each client with a connection of its own, made by `make_connection` together with its clock.
+    """Serves each client with a connection of its own, made by `make_connection` together with its clock; None: plain HTTP only.
 
     On a `SystemClock` or `ScaledClock`, deadlines fire when their time has come. On a `VirtualClock`, which then must
     be the connection's own, they fire as fast as the client takes what they send, once the connection is `active`;
@@ -82,7 +83,7 @@ class Listener:
 
     def __init__(
         self,
-        make_connection: MakeConnection,
+        make_connection: MakeConnection | None,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -208,7 +209,7 @@ class _Client:
     """
 
     def __init__(
-        self, stream: anyio.abc.SocketStream, strict_origin: bool, make_connection: MakeConnection
+        self, stream: anyio.abc.SocketStream, strict_origin: bool, make_connection: MakeConnection | None
     ) -> None:
         self.ended = anyio.Event()
         self._stream = stream
@@ -227,7 +228,7 @@ class _Client:
 
     async def run(self, on_http: OnHttp | None) -> None:
         upgraded = False
-        with self._greeting:
+        with self._greeting, suppress(anyio.EndOfStream):
             with anyio.move_on_after(HANDSHAKE_DEADLINE):
                 upgraded = await self._greet(on_http)
                 if not upgraded:
@@ -263,46 +264,46 @@ class _Client:
         self._thawed.set()
 
     async def _greet(self, on_http: OnHttp | None) -> bool:
-        while True:
-            try:
-                self._websocket.receive_data(await self._stream.receive(_CHUNK))
-            except anyio.EndOfStream:
-                return False
-            events = self._websocket.events_received()
-            if events:
-                request, *self._early = events
-                assert isinstance(request, Request)
-                response = self._answer(request, on_http)
-                self._websocket.send_response(response)
-            await self._put()
-            if events or self._websocket.eof_sent:
-                return self._websocket.state is OPEN
+        """Reads the request and answers it; whether it became a WebSocket."""
+        reader = RequestReader()
+        request = None
+        try:
+            while request is None and not reader.upgrade:
+                request = reader.feed(await self._stream.receive(_CHUNK))
+                if reader.waits:
+                    reader.waits = False
+                    await self._stream.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        except BadRequest as bad:
+            await self._respond(HttpResponse(bad.status, f"{bad.problem}\n"))
+            return False
+        if request is None:
+            return await self._upgrade(bytes(reader.taken))
+        response = (on_http(request) if on_http else None) or _otherwise(request)
+        await self._respond(response, head_only=request.method == "HEAD")
+        return False
 
-    def _answer(self, request: Request, on_http: OnHttp | None) -> Response:
-        if any(value.lower().strip() == "websocket" for value in request.headers.get_all("Upgrade")):
+    async def _respond(self, response: HttpResponse, *, head_only: bool = False) -> None:
+        await self._stream.send(response.encode(head_only=head_only))
+        await self._stream.send_eof()
+
+    async def _upgrade(self, head: bytes) -> bool:
+        self._websocket.receive_data(head)
+        events = self._websocket.events_received()
+        if events:
+            request, *self._early = events
+            assert isinstance(request, Request)
             response = self._websocket.accept(request)
             if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
                 response = self._admit() or response
             response.headers["Server"] = "tv"
-            return response
-        path = urlsplit(request.path).path
-        own = on_http(request.path) if on_http else None
-        if own is not None:
-            status, content_type, body = own
-            response = self._websocket.reject(HTTPStatus(status), body)
-            del response.headers["Content-Type"]
-            response.headers["Content-Type"] = content_type
-            return response
-        if path == "/ping":
-            return self._websocket.reject(HTTPStatus.OK, "pong\n")
-        if path == SOCKET_PATH:
-            response = self._websocket.reject(HTTPStatus.UPGRADE_REQUIRED, "here is a WebSocket, and only that\n")
-            response.headers["Upgrade"] = "websocket"
-            return response
-        return self._websocket.reject(HTTPStatus.NOT_FOUND, f"nothing here; the WebSocket is at {SOCKET_PATH}\n")
+            self._websocket.send_response(response)
+        await self._put()
+        return self._websocket.state is OPEN
 
     def _admit(self) -> Response | None:
         """Makes the connection; where it is refused, the answer that says so."""
+        if self._make_connection is None:
+            return self._websocket.reject(HTTPStatus.NOT_FOUND, "no WebSocket here\n")
         try:
             self._made = self._make_connection()
         except ConnectFailed as refused:
@@ -453,6 +454,15 @@ class _Client:
         with anyio.move_on_after(seconds), suppress(anyio.EndOfStream, *_GONE):
             while True:
                 await self._stream.receive(_CHUNK)
+
+
+def _otherwise(request: HttpRequest) -> HttpResponse:
+    """The answer where nobody else has one."""
+    if request.path == "/ping":
+        return not_allowed(request, "GET", "HEAD") or HttpResponse(200, "pong\n")
+    if request.path == SOCKET_PATH:
+        return HttpResponse(426, "here is a WebSocket, and only that\n", headers=(("Upgrade", "websocket"),))
+    return HttpResponse(404, f"nothing at {shorten(request.path)}; the WebSocket is at {SOCKET_PATH}\n")
 
 
 class _WebSocket(ServerProtocol):

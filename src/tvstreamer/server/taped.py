@@ -8,8 +8,11 @@ unknown symbol. When the tape is over the market is quiet: the connection stays 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
 
-from tvstreamer.errors import FramingError, TapeMismatch
+from tvstreamer.errors import FramingError, TapeFormatError, TapeMismatch
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.packets import (
     Command,
@@ -26,10 +29,14 @@ from tvstreamer.protocol.packets import (
     SeriesLoading,
     SetAuthToken,
     SymbolErrorReply,
+    SymbolResolved,
 )
 from tvstreamer.protocol.server import ServerProtocol
 from tvstreamer.server.manners import NODE, Manners, hello
 from tvstreamer.tape.player import Playback
+from tvstreamer.tape.reader import TapeReader
+
+_RESOLVED: Final = "symbol_resolved"
 
 
 class TapeConnection:
@@ -166,3 +173,18 @@ def _only_heartbeats(message: str) -> bool:
         return all(framing.heartbeat(payload) for payload in framing.split(message))
     except FramingError:
         return False
+
+
+def recorded_symbols(path: Path) -> dict[str, dict[str, Any]]:
+    """The symbols that a tape's server has resolved, each with its info."""
+    symbols: dict[str, dict[str, Any]] = {}
+    # What is broken further on is reported by whoever plays the tape.
+    with TapeReader(path) as reader, suppress(TapeFormatError, FramingError):
+        for record in reader:
+            for payload in record.payloads() if record.k == "recv" else ():
+                if _RESOLVED in payload:
+                    reply = codec.decode_reply(payload)
+                    name = reply.p.info.get("pro_name") if isinstance(reply, SymbolResolved) else None
+                    if isinstance(reply, SymbolResolved) and isinstance(name, str):
+                        symbols[name.upper()] = reply.p.info
+    return symbols

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +155,22 @@ def test_the_journal_tells_what_was_asked_for() -> None:
     with FakeServer(seed=1, speed="max") as server:
         server.connect().send(framing.packet('{"m":"set_locale","p":["en","US"]}') + framing.packet('{"m":"dance","p":[]}'))
         assert [(entry.kind, entry.method) for entry in server.journal] == [("command", "set_locale"), ("ignored", "dance")]
+
+
+def test_plain_http_on_the_port_knows_what_the_market_knows(tmp_path: Path) -> None:
+    def found(server: FakeServer, text: str) -> list[str]:
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        client.request("GET", f"/symbol_search/v3/?text={text}")
+        rows = json.loads(client.getresponse().read())["symbols"]
+        client.request("GET", f"/symbol?symbol={text}&fields=close")
+        client.getresponse().read()
+        client.close()
+        return [f"{row['exchange']}:{row['symbol']}" for row in rows]
+
+    path = tmp_path / "tape.jsonl"
+    with TvWSClient([(BTC, "1")], source="fake:seed=7,speed=max", n_init_bars=5, record=path) as client:
+        take(client, turns=5)
+    with FakeServer(seed=1) as market, FakeServer(tape=path) as tape:
+        assert found(market, BTC)[:1] == found(tape, BTC) == [BTC]
+        assert found(market, "OTHER:SYM") == ["OTHER:SYM"]
+        assert found(tape, "OTHER:SYM") == []

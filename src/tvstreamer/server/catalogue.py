@@ -1,0 +1,27 @@
+"""Well-known symbols, so that a search of the synthetic market finds something.
+
+That market has any symbol whatever; these are the ones that people look for. What each of them is, the market says.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_BY_EXCHANGE: Final = {
+    "NASDAQ": "AAPL ADBE AMD AMZN AVGO COST CSCO GOOG GOOGL INTC META MSFT NFLX NVDA PEP QCOM QQQ TSLA",
+    "NYSE": "BA BABA BRK.A BRK.B CVX DIS GE GS IBM JNJ JPM KO MA MCD NKE PFE PG T UBER V WMT XOM",
+    "AMEX": "DIA GLD IWM SPY VTI XLE XLF",
+    "XETR": "ADS ALV BAS BAYN BMW DBK DTE MBG SAP SIE VOW3",
+    "NSE": "HDFCBANK ICICIBANK INFY ITC LT M&M NIFTY RELIANCE SBIN TCS",
+    "BINANCE": "ADAUSDT BNBUSDT BTCUSDT BTCUSDT.P DOGEUSDT ETHBTC ETHUSDT ETHUSDT.P LTCUSDT SOLUSDT XRPUSDT",
+    "COINBASE": "ADAUSD BTCEUR BTCUSD ETHEUR ETHUSD LTCUSD SOLUSD XRPUSD",
+    "BITSTAMP": "BTCEUR BTCUSD ETHEUR ETHUSD XRPUSD",
+    "KRAKEN": "BTCEUR BTCUSD ETHEUR ETHUSD SOLUSD",
+    "OANDA": "AUDUSD EURCHF EURGBP EURJPY EURUSD GBPJPY GBPUSD NZDUSD USDCAD USDCHF USDJPY",
+    "FX": "AUDUSD EURGBP EURJPY EURUSD GBPUSD USDCAD USDCHF USDJPY",
+    "TVC": "DJI DXY GOLD NDX SPX VIX",
+}
+
+CATALOGUE: Final = tuple(
+    f"{exchange}:{ticker}" for exchange, tickers in _BY_EXCHANGE.items() for ticker in tickers.split()
+)
