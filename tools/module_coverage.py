@@ -31,6 +31,7 @@ CORE = (
     "reconnect.py",
     "intervals.py",
     "symbols.py",
+    "studies.py",
     "trading_sessions.py",
     "events.py",
     "errors.py",

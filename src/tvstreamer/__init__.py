@@ -17,6 +17,7 @@ _HOMES = {
     "tvstreamer.streaming": ("StreamRouter",),
     "tvstreamer.protocol.subscription": ("Subscription",),
     "tvstreamer.intervals": ("Interval",),
+    "tvstreamer.studies": ("Study",),
     "tvstreamer.server.fake": ("FakeServer",),
     "tvstreamer.faults": ("FaultPlan",),
     "tvstreamer.reconnect": ("ReconnectPolicy",),
@@ -25,11 +26,11 @@ _HOMES = {
     "tvstreamer.logging_utils": ("configure_logging", "trace"),
     "tvstreamer.events": (
         "Bar", "Connected", "Disconnected", "Event", "Gap", "HistoryComplete", "Notice", "Quote", "Reconnected",
-        "SeriesFailed", "Stalled", "SymbolFailed", "SymbolInfo", "Tick",
+        "SeriesFailed", "Stalled", "StudyFailed", "StudyUpdate", "SymbolFailed", "SymbolInfo", "Tick",
     ),
     "tvstreamer.errors": (
         "AuthError", "ConnectFailed", "ContinuityError", "CriticalError", "FramingError", "InvalidInterval", "InvalidPlan",
-        "InvalidSource", "InvalidSymbol", "LocalProtocolError", "MailboxFull", "MissingDependencyError",
+        "InvalidSource", "InvalidStudy", "InvalidSymbol", "LocalProtocolError", "MailboxFull", "MissingDependencyError",
         "ProtocolError", "RemoteProtocolError", "SeriesError", "ServerError", "ServerStartError", "SymbolError",
         "TapeError", "TapeExhausted", "TapeFormatError", "TapeMismatch", "TapeVersionError", "TapeWriteError",
         "TransportBusy", "TransportClosed", "TransportError", "TransportTimeout", "TvError", "UnsupportedFault",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         InvalidInterval,
         InvalidPlan,
         InvalidSource,
+        InvalidStudy,
         InvalidSymbol,
         LocalProtocolError,
         MailboxFull,
@@ -85,6 +87,8 @@ if TYPE_CHECKING:
         Reconnected,
         SeriesFailed,
         Stalled,
+        StudyFailed,
+        StudyUpdate,
         SymbolFailed,
         SymbolInfo,
         Tick,
@@ -97,6 +101,7 @@ if TYPE_CHECKING:
     from tvstreamer.reconnect import ReconnectPolicy
     from tvstreamer.server.fake import FakeServer
     from tvstreamer.streaming import StreamRouter
+    from tvstreamer.studies import Study
     from tvstreamer.wsclient import HistoryResult, TvWSClient
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -25,6 +25,7 @@
         TapeWriteError
       InvalidSymbol (also a ValueError)
       InvalidInterval (also a ValueError)
+      InvalidStudy (also a ValueError)
       InvalidSource (also a ValueError)
       InvalidPlan (also a ValueError)
       ContinuityError
@@ -217,6 +218,10 @@ class InvalidSymbol(TvError, ValueError):
 
 class InvalidInterval(TvError, ValueError):
     """Not an interval that TradingView knows."""
+
+
+class InvalidStudy(TvError, ValueError):
+    """Not a study that we know or the wire could name, or an input that it does not take."""
 
 
 class InvalidSource(TvError, ValueError):

@@ -80,6 +80,22 @@ class Bar(Event, frozen=True, gc=False, tag="bar"):
     revision: int = 0
 
 
+class StudyUpdate(Event, frozen=True, gc=False, tag="study_update"):
+    """The values of a study (an indicator) for one bar, as known at this moment. `time` is when that bar opened.
+
+    `study` names it with its inputs, as `str()` of a `Study` does: `RSI:14`. `values` has them by the names of its plots, None
+    where there is none yet. While the bar forms, each update is an event with `closed=False`; when the study goes on to a
+    later bar, the last values come once more with `closed=True`, exactly once for each bar.
+    """
+
+    symbol: str
+    interval: str
+    study: str
+    time: float
+    values: dict[str, float | None]
+    closed: bool = False
+
+
 class SymbolInfo(Event, frozen=True, gc=False, tag="symbol_info"):
     """What the server says of a symbol. Fields that it leaves out are None; those not listed here are in `extra`."""
 
@@ -201,6 +217,16 @@ class SeriesFailed(Event, frozen=True, gc=False, tag="series_failed"):
     reason: str
 
 
+class StudyFailed(Event, frozen=True, gc=False, tag="study_failed"):
+    """The server will not compute this study; the bars of the series come all the same."""
+
+    symbol: str
+    interval: str
+    study: str
+    time: float
+    reason: str
+
+
 class Notice(Event, frozen=True, gc=False, tag="notice"):
     """The server surprised us, and nothing was lost but what could not be understood.
 
@@ -215,14 +241,14 @@ class Notice(Event, frozen=True, gc=False, tag="notice"):
     detail: str = ""
 
 
-MARKET_EVENTS = (Tick, Quote, Bar, SymbolInfo)
+MARKET_EVENTS = (Tick, Quote, Bar, StudyUpdate, SymbolInfo)
 STATUS_EVENTS = (
-    Connected, Disconnected, Reconnected, HistoryComplete, SymbolFailed, SeriesFailed, Stalled, Gap, Notice,
+    Connected, Disconnected, Reconnected, HistoryComplete, SymbolFailed, SeriesFailed, StudyFailed, Stalled, Gap, Notice,
 )  # fmt: skip
 
 _decode: Callable[[bytes | str], Event] = msgspec.json.Decoder(
-    Tick | Quote | Bar | SymbolInfo | Connected | Disconnected | Reconnected | HistoryComplete | SymbolFailed | SeriesFailed
-    | Stalled | Gap | Notice
+    Tick | Quote | Bar | StudyUpdate | SymbolInfo | Connected | Disconnected | Reconnected | HistoryComplete | SymbolFailed
+    | SeriesFailed | StudyFailed | Stalled | Gap | Notice
 ).decode
 
 
