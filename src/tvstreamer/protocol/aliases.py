@@ -19,7 +19,7 @@ _decode = msgspec.json.Decoder().decode
 _UPDATES = ('{"m":"qsd","p":["', '{"m":"du","p":["')
 
 LiveSeries = tuple[str, str, str]
-"""Chart session, series and turnaround, as the live client named them."""
+"""Chart session, series and turnaround, as the live client named them. A study is one too: ids of both are of one kind."""
 
 
 class Aliases:
@@ -117,6 +117,11 @@ class Aliases:
                 return self._rewrite_objects(session, objects, tail)
             case "series_completed", [str(session), str(series), mode, _, *tail]:
                 return [[cs, s, mode, turn, *tail] for cs, s, turn in self._series.get((session, series), ())]
+            case ("study_loading" | "study_completed" | "study_error" | "study_deleted"), [str(session), str(study), *tail]:
+                lives = list(self._series.get((session, study), ()))
+                if method == "study_deleted":
+                    lives += self._ended.get((session, study), ())
+                return [[cs, s, *([turn] if tail else []), *tail[1:]] for cs, s, turn in lives]
             case ("series_loading" | "series_error" | "series_timeframe"), [str(session), str(series), _, *tail]:
                 return [[cs, s, turn, *tail] for cs, s, turn in self._series.get((session, series), ())]
             case "series_deleted", [str(session), str(series), *tail]:

@@ -153,6 +153,40 @@ class RequestMoreData(Command, frozen=True, gc=False, tag="request_more_data"):
     p: Params
 
 
+class CreateStudy(Command, frozen=True, gc=False, tag="create_study"):
+    """`parent` is the series, or another study, that it is computed from; `kind` names it: `RSI@tv-basicstudies-241`."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        study: str
+        turnaround: str
+        parent: str
+        kind: str
+        inputs: dict[str, Any] = {}
+
+    p: Params
+
+
+class ModifyStudy(Command, frozen=True, gc=False, tag="modify_study"):
+    """Other inputs for a study that exists."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        study: str
+        turnaround: str
+        inputs: dict[str, Any] = {}
+
+    p: Params
+
+
+class RemoveStudy(Command, frozen=True, gc=False, tag="remove_study"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        study: str
+
+    p: Params
+
+
 class QuoteCreateSession(Command, frozen=True, gc=False, tag="quote_create_session"):
     class Params(_Params, frozen=True, gc=False):
         session: str
@@ -203,8 +237,8 @@ class QuoteHibernateAll(_QuoteList, frozen=True, gc=False, tag="quote_hibernate_
 
 COMMANDS: tuple[type[Command], ...] = (
     SetAuthToken, SetLocale, ChartCreateSession, ChartDeleteSession, SwitchTimezone, ResolveSymbol, CreateSeries,
-    ModifySeries, RemoveSeries, RequestMoreData, QuoteCreateSession, QuoteDeleteSession, QuoteSetFields,
-    QuoteAddSymbols, QuoteRemoveSymbols, QuoteFastSymbols, QuoteHibernateAll,
+    ModifySeries, RemoveSeries, RequestMoreData, CreateStudy, ModifyStudy, RemoveStudy, QuoteCreateSession,
+    QuoteDeleteSession, QuoteSetFields, QuoteAddSymbols, QuoteRemoveSymbols, QuoteFastSymbols, QuoteHibernateAll,
 )  # fmt: skip
 
 
@@ -335,6 +369,14 @@ class BarRow(msgspec.Struct, frozen=True, gc=False):
     v: BarValues
 
 
+class StudyRow(msgspec.Struct, frozen=True, gc=False):
+    """`v` is the time of a bar and the values of all plots. `i` is the bar's index; from -1000001 down for bars before the
+    first one that the series shows."""
+
+    i: int
+    v: list[Any]
+
+
 class LastBarStatus(msgspec.Struct, frozen=True, gc=False):
     bar_close_time: Whole | float | None = None
 
@@ -344,7 +386,7 @@ class SeriesData(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     node: str = ""
     s: list[BarRow] | None = None
-    st: Any = None
+    st: list[StudyRow] | None = None
     ns: Any = None
     t: str = ""
     lbs: LastBarStatus | None = None
@@ -379,26 +421,51 @@ class SeriesDeleted(Reply, frozen=True, gc=False, tag="series_deleted"):
     p: list[Any]
 
 
-class StudyReply(TimedReply, frozen=True, gc=False):
-    p: list[Any]
+class _StudyParams(_Params, frozen=True, gc=False):
+    """The turnaround is that of the series, `_`, and that of the study: `s1_st1`."""
+
+    session: str
+    study: str
+    turnaround: str = ""
+
+
+class StudyLoading(TimedReply, frozen=True, gc=False, tag="study_loading"):
+    class Params(_StudyParams, frozen=True, gc=False):
+        pass
+
+    p: Params
     t: int | None = None
     t_ms: Whole | None = None
 
 
-class StudyLoading(StudyReply, frozen=True, gc=False, tag="study_loading"):
-    pass
+class StudyCompleted(TimedReply, frozen=True, gc=False, tag="study_completed"):
+    class Params(_StudyParams, frozen=True, gc=False):
+        pass
+
+    p: Params
+    t: int | None = None
+    t_ms: Whole | None = None
 
 
-class StudyCompleted(StudyReply, frozen=True, gc=False, tag="study_completed"):
-    pass
+class StudyErrorReply(TimedReply, frozen=True, gc=False, tag="study_error"):
+    """`reason` is a text, or an object with `error` and `ctx`."""
+
+    class Params(_StudyParams, frozen=True, gc=False):
+        reason: Any = ""
+        node: Any = ""
+
+    p: Params
+    t: int | None = None
+    t_ms: Whole | None = None
 
 
-class StudyErrorReply(StudyReply, frozen=True, gc=False, tag="study_error"):
-    pass
+class StudyDeleted(TimedReply, frozen=True, gc=False, tag="study_deleted"):
+    class Params(_StudyParams, frozen=True, gc=False):
+        pass
 
-
-class StudyDeleted(StudyReply, frozen=True, gc=False, tag="study_deleted"):
-    pass
+    p: Params
+    t: int | None = None
+    t_ms: Whole | None = None
 
 
 class CriticalErrorReply(Reply, frozen=True, gc=False, tag="critical_error"):

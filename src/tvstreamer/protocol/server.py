@@ -21,10 +21,12 @@ from tvstreamer.protocol.packets import (
     ChartDeleteSession,
     Command,
     CreateSeries,
+    CreateStudy,
     CriticalErrorReply,
     Heartbeat,
     Hello,
     ModifySeries,
+    ModifyStudy,
     ProtocolErrorReply,
     QuoteAddSymbols,
     QuoteCreateSession,
@@ -189,6 +191,8 @@ class ServerProtocol:
                 self.charts[p.session].series[p.series] = CreateSeries(changed)
             case RemoveSeries(p=p) if p.session in self.charts:
                 self.charts[p.session].series.pop(p.series, None)
+            case CreateStudy(p=p) | ModifyStudy(p=p):
+                return self._has(self.charts, p.session, command, at)
             case QuoteCreateSession(p=p):
                 self.quotes[p.session] = ServerQuotes()
             case QuoteDeleteSession(p=p):

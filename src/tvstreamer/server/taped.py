@@ -17,8 +17,10 @@ from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.packets import (
     Command,
     CreateSeries,
+    CreateStudy,
     Hello,
     ModifySeries,
+    ModifyStudy,
     QuoteAddSymbols,
     QuoteCompleted,
     QuoteData,
@@ -28,6 +30,7 @@ from tvstreamer.protocol.packets import (
     SeriesErrorReply,
     SeriesLoading,
     SetAuthToken,
+    StudyErrorReply,
     SymbolErrorReply,
     SymbolResolved,
 )
@@ -123,6 +126,8 @@ class TapeConnection:
                 error = SeriesErrorReply.Params(p.session, p.series, p.turnaround, "resolve error", f"{NODE}@{NODE}")
                 loading = SeriesLoading.Params(p.session, p.series, p.turnaround)
                 return [SeriesLoading(loading), SeriesErrorReply(error)]
+            case CreateStudy(p=p) | ModifyStudy(p=p):
+                return [StudyErrorReply(StudyErrorReply.Params(p.session, p.study, p.turnaround, "not on the tape", NODE))]
             case QuoteAddSymbols(session=session, names=names):
                 replies: list[Reply] = []
                 for name in names:

@@ -20,21 +20,28 @@ from tvstreamer.protocol.packets import (
     ChartDeleteSession,
     Command,
     CreateSeries,
+    CreateStudy,
     ModifySeries,
+    ModifyStudy,
     QuoteAddSymbols,
     QuoteDeleteSession,
     QuoteRemoveSymbols,
     RemoveSeries,
+    RemoveStudy,
     RequestMoreData,
     ResolveSymbol,
 )
+from tvstreamer.studies import study_label
 from tvstreamer.symbols import plain_symbol
 from tvstreamer.tape.format import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One thing that a recorded command asked for: `kind` is `series`, `symbol`, `quote` or `more`."""
+    """One thing that a recorded command asked for: `kind` is `series`, `symbol`, `quote`, `more` or `study`.
+
+    A study is of a series, whose name is in `alias`.
+    """
 
     kind: str
     connection: int
@@ -44,9 +51,10 @@ class Offer:
     session: str
     name: str
     alias: str = ""
+    study: str = ""
 
     def __str__(self) -> str:
-        what = f"{self.symbol} {self.interval}".strip()
+        what = f"{self.symbol} {self.interval} {self.study}".strip()
         return f"{what} ({self.kind}, at {self.t / 1e9:.3f} s of connection {self.connection})"
 
 
@@ -76,6 +84,12 @@ def index(sends: Iterable[Record]) -> list[Offer]:
                 case RequestMoreData(p=p):
                     symbol, interval = series.get((record.c, p.session, p.series), ("", ""))
                     offers.append(Offer("more", record.c, record.t, symbol, interval, p.session, p.series))
+                case CreateStudy(p=p):
+                    symbol, interval = series.get((record.c, p.session, p.parent), ("", ""))
+                    label, _ = study_label(p.kind, p.inputs)
+                    offers.append(
+                        Offer("study", record.c, record.t, symbol, interval, p.session, p.study, p.parent, label)
+                    )
                 case _:
                     pass
     return offers
@@ -108,6 +122,7 @@ class Playback:
         """Which offer answers each live symbol alias."""
         self._series: dict[tuple[str, str], Offer] = {}
         """Which one is played to each live series."""
+        self._turnarounds: dict[tuple[str, str], str] = {}
 
     def __repr__(self) -> str:
         return f"<Playback of connection {self.connection}, {len(self._taken)} of {len(self._offers)} offers taken>"
@@ -142,6 +157,7 @@ class Playback:
                 symbol = self._symbols.get((p.session, p.alias), p.alias)
                 number = self._find("series", symbol, _canonical(p.resolution), purpose=purpose(p.session))
                 offer = self._series[p.session, p.series] = self._offers[number]
+                self._turnarounds[p.session, p.series] = p.turnaround
                 self._aliases.bind_series((offer.session, offer.name), (p.session, p.series, p.turnaround))
                 own = self._answer_to_come(offer.session, offer.alias)
                 if own is not None:
@@ -161,6 +177,12 @@ class Playback:
                 self._aliases.forget_quote(p.session)
             case RequestMoreData(p=p):
                 self._more(self._series.get((p.session, p.series)))
+            case CreateStudy(p=p):
+                self._study(p)
+            case RemoveStudy(p=p):
+                self._aliases.forget_series(p.session, p.study)
+            case ModifyStudy():
+                raise TapeMismatch("modify_study: a tape holds the values of the inputs that were recorded")
             case Command():
                 pass  # Sessions, locale, token, fields: nothing is answered to these.
             case _:
@@ -176,6 +198,26 @@ class Playback:
                 self._taken.add(number)
                 return
         raise TapeMismatch("request_more_data: a tape holds no more bars than were recorded")
+
+    def _study(self, p: CreateStudy.Params) -> None:
+        """Takes the recorded request for this study of the series that is played to the live one."""
+        label, _ = study_label(p.kind, p.inputs)
+        series = self._series.get((p.session, p.parent))
+        where = "a series that is not played" if series is None else f"{series.symbol} {series.interval}"
+        alike = [
+            (number, offer)
+            for number, offer in enumerate(self._offers)
+            if series is not None and (offer.kind, offer.session, offer.alias) == ("study", series.session, series.name)
+        ]
+        for number, offer in alike:
+            if offer.study == label and offer.t >= self.position and number not in self._taken:
+                self._taken.add(number)
+                turnaround = f"{self._turnarounds[p.session, p.parent]}_{p.turnaround}"
+                self._aliases.bind_series((offer.session, offer.name), (p.session, p.study, turnaround))
+                return
+        nearest = max(alike, key=lambda pair: difflib.SequenceMatcher(None, pair[1].study, label).ratio(), default=None)
+        problem = f"study {label} of {where} is not on the tape, or has been played (connection {self.connection})"
+        raise TapeMismatch(problem, nearest="" if nearest is None else str(nearest[1]))
 
     def _answer_to_come(self, session: str, alias: str) -> int | None:
         """The recorded request for this symbol, if its answer is certainly still to come."""

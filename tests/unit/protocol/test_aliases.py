@@ -17,6 +17,8 @@ OTHER_ROWS: list[Any] = [{"i": 9, "v": [60.0, 7.0, 8.0, 6.5, 7.5, 9.0]}]
 def packet(method: str, *p: object, **more: object) -> str:
     return json.dumps({"m": method, "p": p, **more}, separators=(",", ":"), ensure_ascii=False)
 
+POINTS = {"st": [{"i": 0, "v": [60.0, 1.0]}], "ns": {"d": "", "indexes": []}, "t": "r1_st1"}
+
 
 def bars(turnaround: str, rows: list[Any] = ROWS) -> dict[str, Any]:
     return {"s": rows, "ns": {"d": "", "indexes": "nochange"}, "t": turnaround, "lbs": {"bar_close_time": 120}}
@@ -32,8 +34,9 @@ def quote(session: str, name: str, **v: object) -> str:
 
 @pytest.fixture
 def aliases() -> Aliases:
-    """A series, its symbol and a quote of somebody else's run, taken over by a live client."""
+    """A series, a study, its symbol and a quote of somebody else's run, taken over by a live client."""
     aliases = Aliases()
+    aliases.bind_series(("cs_R", "st1"), ("cs_L", "sx", "t1_u1"))
     aliases.bind_series(("cs_R", "s1"), ("cs_L", "x1", "t1"))
     aliases.bind_symbol(("cs_R", "sym"), ("cs_L", "a1"))
     aliases.bind_quote(("qs_R", "A:B"), ("qs_L", "=A:B"))
@@ -67,7 +70,13 @@ def aliases() -> Aliases:
          packet("timescale_update", "cs_L", {"x1": {"node": "n", **bars("t1")}}, {"index": 0, "changes": [60.0]}, t=1, t_ms=1002)),
         (packet("critical_error", "cs_R", "invalid parameters", "what"), packet("critical_error", "cs_L", "invalid parameters", "what")),
         (packet("critical_error", "qs_R", "invalid_parameters", "quote_add_symbols"), packet("critical_error", "qs_L", "invalid_parameters", "quote_add_symbols")),
-        (packet("study_completed", "cs_R", "st1", "r1_st1"), packet("study_completed", "cs_L", "st1", "r1_st1")),
+        (packet("study_loading", "cs_R", "st1", "r1_st1", t=1, t_ms=1002), packet("study_loading", "cs_L", "sx", "t1_u1", t=1, t_ms=1002)),
+        (packet("study_completed", "cs_R", "st1", "r1_st1"), packet("study_completed", "cs_L", "sx", "t1_u1")),
+        (packet("study_error", "cs_R", "st1", "r1_st1", {"error": "e"}, "node"), packet("study_error", "cs_L", "sx", "t1_u1", {"error": "e"}, "node")),
+        (packet("study_deleted", "cs_R", "st1", "r1_st1"), packet("study_deleted", "cs_L", "sx", "t1_u1")),
+        (packet("study_deleted", "cs_R", "st1"), packet("study_deleted", "cs_L", "sx")),
+        (update("cs_R", st1={"node": "n", **POINTS}), update("cs_L", sx={"node": "n", **POINTS, "t": "t1_u1"})),
+        (update("cs_R", s1=bars("r1"), st1=POINTS), update("cs_L", x1=bars("t1"), sx={**POINTS, "t": "t1_u1"})),
         (packet("timescale_update", "cs_R", {}, {"index": 300}), packet("timescale_update", "cs_L", {}, {"index": 300})),
         (update("cs_R"), update("cs_L")),
         (update("cs_R", s1="odd"), update("cs_L", x1="odd")),
@@ -132,6 +141,8 @@ def test_what_is_nested_too_deeply_to_be_looked_into_comes_as_it_is(aliases: Ali
         update("cs_other"),
         packet("critical_error", "cs_other", "why", "what"),
         packet("study_loading", "cs_other", "st1", "r1_st1"),
+        packet("study_completed", "cs_R", "st2", "r1_st2"),
+        packet("study_deleted", "cs_R", "st2"),
         packet("studies_metadata", "metadata_1", {}),
     ],
 )
@@ -140,11 +151,18 @@ def test_what_nobody_asked_for_comes_out_as_nothing(aliases: Aliases, recorded: 
         assert aliases.rewrite(recorded) == []
 
 
-def test_a_study_beside_the_series_is_left_out(aliases: Aliases) -> None:
-    study = {"st": [{"i": 0, "v": [60.0, 1.0]}], "ns": {}, "t": "r1_st1"}
-    assert aliases.rewrite(update("cs_R", st1=study)) == []
-    assert aliases.rewrite(update("cs_R", st1=study, s1=bars("r1"))) == [update("cs_L", x1=bars("t1"))]
-    assert aliases.rewrite(update("cs_R", s1=bars("r1"), st1=study)) == [update("cs_L", x1=bars("t1"))]
+def test_a_study_that_nobody_asked_for_is_left_out_beside_the_series(aliases: Aliases) -> None:
+    study = {**POINTS, "t": "r1_st2"}
+    assert aliases.rewrite(update("cs_R", st2=study)) == []
+    assert aliases.rewrite(update("cs_R", st2=study, s1=bars("r1"))) == [update("cs_L", x1=bars("t1"))]
+    assert aliases.rewrite(update("cs_R", s1=bars("r1"), st2=study)) == [update("cs_L", x1=bars("t1"))]
+
+
+def test_of_a_study_that_was_removed_only_that_it_is_gone_is_told(aliases: Aliases) -> None:
+    aliases.forget_series("cs_L", "sx")
+    assert aliases.rewrite(update("cs_R", st1=POINTS)) == []
+    assert aliases.rewrite(packet("study_completed", "cs_R", "st1", "r1_st1")) == []
+    assert aliases.rewrite(packet("study_deleted", "cs_R", "st1", "r1_st1")) == [packet("study_deleted", "cs_L", "sx", "t1_u1")]
 
 
 # --- what several asked for ---------------------------------------------------------------------------------------------

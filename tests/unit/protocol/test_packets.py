@@ -13,11 +13,13 @@ from tvstreamer.protocol.packets import (
     REPLIES,
     BarRow,
     BarValues,
+    CreateStudy,
     CriticalErrorReply,
     DataUpdate,
     Hello,
     LastBarStatus,
     ModifySeries,
+    ModifyStudy,
     ProtocolErrorReply,
     QuoteAddSymbols,
     QuoteData,
@@ -29,7 +31,11 @@ from tvstreamer.protocol.packets import (
     SeriesErrorReply,
     SeriesLoading,
     SetAuthToken,
+    StudyCompleted,
+    StudyDeleted,
     StudyErrorReply,
+    StudyLoading,
+    StudyRow,
     SymbolErrorReply,
     SymbolResolved,
     TimescaleUpdate,
@@ -81,6 +87,14 @@ def test_modify_series_has_six_parameters_and_no_count() -> None:
     assert command.p == ModifySeries.Params(session="cs_1", series="s1", turnaround="t2", alias="a2", resolution="60", period="r,0:600")
 
 
+def test_a_study_is_created_with_inputs_or_none() -> None:
+    command = read(CreateStudy, '{"m":"create_study","p":["cs_1","st1","st1","s1","Volume@tv-basicstudies-246",{"length":20}]}')
+    assert command.p == CreateStudy.Params("cs_1", "st1", "st1", "s1", "Volume@tv-basicstudies-246", {"length": 20})
+    assert CreateStudy.Params("cs_1", "st1", "st1", "s1", "X").inputs == {}
+    changed = read(ModifyStudy, '{"m":"modify_study","p":["cs_1","st1","st2",{"in_0":5}]}')
+    assert changed.p == ModifyStudy.Params("cs_1", "st1", "st2", {"in_0": 5})
+
+
 # --- replies ------------------------------------------------------------------------------------------------------------
 
 
@@ -103,7 +117,15 @@ def test_modify_series_has_six_parameters_and_no_count() -> None:
         ('{"m":"series_error","p":["cs_1","s1","t1",{"error":"e","ctx":{}},"undefined"]}',
          SeriesErrorReply(SeriesErrorReply.Params("cs_1", "s1", "t1", {"error": "e", "ctx": {}}, "undefined")), None),
         ('{"m":"study_error","p":["cs_1","st1","t1_st1","no"],"t":1,"t_ms":1002}',
-         StudyErrorReply(["cs_1", "st1", "t1_st1", "no"], 1, 1002), 1002),
+         StudyErrorReply(StudyErrorReply.Params("cs_1", "st1", "t1_st1", "no"), 1, 1002), 1002),
+        ('{"m":"study_error","p":["cs_1","st1","t1_st1",{"error":"e","ctx":{}},"undefined","more"]}',
+         StudyErrorReply(StudyErrorReply.Params("cs_1", "st1", "t1_st1", {"error": "e", "ctx": {}}, "undefined")), None),
+        ('{"m":"study_loading","p":["cs_1","st1","t1_st1"],"t":1,"t_ms":1002}',
+         StudyLoading(StudyLoading.Params("cs_1", "st1", "t1_st1"), 1, 1002), 1002),
+        ('{"m":"study_completed","p":["cs_1","st1","t1_st1"],"t":1,"t_ms":1002}',
+         StudyCompleted(StudyCompleted.Params("cs_1", "st1", "t1_st1"), 1, 1002), 1002),
+        ('{"m":"study_deleted","p":["cs_1","st1"],"t":1,"t_ms":1002}',
+         StudyDeleted(StudyDeleted.Params("cs_1", "st1"), 1, 1002), 1002),
     ],
 )  # fmt: skip
 def test_replies_with_the_servers_time(text: str, reply: Any, moment: int | None) -> None:
@@ -169,6 +191,7 @@ def test_a_live_update_and_a_snapshot_have_one_shape() -> None:
 def test_a_study_has_points_in_place_of_bars_and_future_tick_marks_have_no_object() -> None:
     study = read(DataUpdate, '{"m":"du","p":["cs_1",{"st1":{"node":"n","st":[{"i":0,"v":[60.0,1e+100]}],"ns":{},"t":"t1_st1"}}]}')
     assert study.p.objects["st1"].s is None
+    assert study.p.objects["st1"].st == [StudyRow(0, [60.0, 1e100])]
     assert read(TimescaleUpdate, '{"m":"timescale_update","p":["cs_1",{}]}').p.objects == {}
 
 

@@ -12,8 +12,10 @@ from tvstreamer.errors import FramingError, InvalidPlan
 from tvstreamer.protocol import framing
 from tvstreamer.protocol.packets import (
     CreateSeries,
+    CreateStudy,
     Hello,
     ModifySeries,
+    ModifyStudy,
     QuoteAddSymbols,
     QuoteCompleted,
     SeriesLoading,
@@ -224,6 +226,8 @@ def test_a_known_method_with_odd_parameters_is_rejected(talk: Talk, method: str,
         ("resolve_symbol", ["x_1", "a1", "A:B"]),
         ("create_series", ["x_1", "s1", "t1", "a1", "1", 10, ""]),
         ("modify_series", ["x_1", "s1", "t1", "a1", "1", ""]),
+        ("create_study", ["x_1", "st1", "st1", "s1", "RSI@tv-basicstudies-241", {}]),
+        ("modify_study", ["x_1", "st1", "st1", {}]),
         ("quote_set_fields", ["x_1", "lp"]),
         ("quote_add_symbols", ["x_1", "A:B"]),
         ("quote_add_symbols", []),
@@ -250,6 +254,15 @@ def test_a_series_that_is_modified_is_kept_as_if_it_had_been_created_so(charted:
     charted.say("modify_series", "cs_1", "s1", "t2", "a2", "5", "r,0:600")
     assert charted.server.charts["cs_1"].series["s1"] == CreateSeries(CreateSeries.Params("cs_1", "s1", "t2", "a2", "5", 300, "r,0:600"))
     assert charted.server.requests() == [ModifySeries(ModifySeries.Params("cs_1", "s1", "t2", "a2", "5", "r,0:600"))]
+
+
+def test_studies_are_handed_on(charted: Talk) -> None:
+    charted.say("create_study", "cs_1", "st1", "st1", "s1", "RSI@tv-basicstudies-241", {"in_0": 7})
+    charted.say("modify_study", "cs_1", "st1", "st2", {"in_0": 8})
+    assert charted.server.requests() == [
+        CreateStudy(CreateStudy.Params("cs_1", "st1", "st1", "s1", "RSI@tv-basicstudies-241", {"in_0": 7})),
+        ModifyStudy(ModifyStudy.Params("cs_1", "st1", "st2", {"in_0": 8})),
+    ]
 
 
 def test_a_series_that_is_removed_is_forgotten(charted: Talk) -> None:
@@ -291,6 +304,7 @@ def test_a_quote_session_follows_each_symbol_once_by_the_string_it_was_given(cha
     ("method", "p"),
     [
         ("remove_series", ["x_1", "s1"]),
+        ("remove_study", ["x_1", "st1"]),
         ("quote_remove_symbols", ["x_1", "A:B"]),
         ("quote_fast_symbols", ["x_1", "A:B"]),
         ("switch_timezone", ["x_1", "Etc/UTC"]),

@@ -178,6 +178,62 @@ def test_commands_that_no_tape_can_answer_are_mismatches(command: str) -> None:
         playback().sent(framing.packet(command))
 
 
+def study(session: str, name: str, parent: str, length: int) -> str:
+    return packet("create_study", session, name, f"u{name}", parent, "RSI@tv-basicstudies-241", {"in_0": length})
+
+
+def with_studies(*records: Record) -> Playback:
+    sends = [*SENDS, record(5, "send", study("cs_1", "st1", "sds_1", 14), study("cs_1", "st2", "sds_1", 7)), record(5, "send", study("cs_8", "st3", "sds_8", 14))]
+    return Playback(1, iter(records), index(sends))
+
+
+def test_studies_are_in_the_index_with_their_series() -> None:
+    offers = index([SENDS[0], record(5, "send", study("cs_1", "st1", "sds_1", 14), study("cs_8", "st3", "sds_8", 14))])
+    assert [(offer.symbol, offer.interval, offer.study) for offer in offers if offer.kind == "study"] == [
+        ("TEST:ONE", "1", "RSI:14"), ("", "", "RSI:14"),
+    ]  # fmt: skip
+    assert str(offers[2]) == "TEST:ONE 1 RSI:14 (study, at 0.000 s of connection 1)"
+
+
+def test_a_study_comes_with_the_ids_of_who_asks_for_the_same_inputs() -> None:
+    points = {"st": [], "ns": {}, "t": "s1_ust2"}
+    player = with_studies(record(7, "recv", packet("study_loading", "cs_1", "st1", "s1_ust1"), packet("du", "cs_1", {"st2": points})))
+    ask_series(player)
+    player.sent(framing.packet(study("cs_L", "mine", "x1", 7)))
+    player.peek()
+    assert player.take() == framing.packet(packet("du", "cs_L", {"mine": {**points, "t": "t1_umine"}}))
+    player.sent(framing.packet(packet("remove_study", "cs_L", "mine")))
+
+
+@pytest.mark.parametrize(
+    ("asked", "words", "nearest"),
+    [
+        (study("cs_L", "mine", "x1", 15), "study RSI:15 of TEST:ONE 1 is not on the tape", "TEST:ONE 1 RSI:14"),
+        (study("cs_L", "mine", "x2", 14), "study RSI:14 of a series that is not played is not on the tape", ""),
+        (packet("modify_study", "cs_L", "mine", "u1", {"in_0": 3}), "modify_study: a tape holds the values of the inputs", ""),
+    ],
+)
+def test_a_study_that_is_not_on_the_tape_is_a_mismatch(asked: str, words: str, nearest: str) -> None:
+    player = with_studies()
+    ask_series(player)
+    with pytest.raises(TapeMismatch) as told:
+        player.sent(framing.packet(asked))
+    assert words in str(told.value)
+    assert told.value.nearest.startswith(nearest)
+
+
+def test_a_study_is_played_once_and_not_when_it_is_over() -> None:
+    player = with_studies(record(9, "recv", resolved("cs_1", "sym_1")))
+    ask_series(player)
+    player.sent(framing.packet(study("cs_L", "mine", "x1", 7)))
+    with pytest.raises(TapeMismatch, match="or has been played"):
+        player.sent(framing.packet(study("cs_L", "other", "x1", 7)))
+    player.peek()
+    player.take()
+    with pytest.raises(TapeMismatch, match="or has been played"):
+        player.sent(framing.packet(study("cs_L", "other", "x1", 14)))
+
+
 def test_older_bars_can_be_asked_for_as_often_as_the_recorded_client_did() -> None:
     more = packet("request_more_data", "cs_1", "sds_1", 100)
     older = packet("timescale_update", "cs_1", {"sds_1": {"s": [], "t": "s1"}})
