@@ -58,11 +58,13 @@ from tvstreamer.protocol.packets import (
     ChartDeleteSession,
     Command,
     CreateSeries,
+    CreateStudy,
     CriticalErrorReply,
     DataUpdate,
     Heartbeat,
     Hello,
     ModifySeries,
+    ModifyStudy,
     ProtocolErrorReply,
     QuoteAddSymbols,
     QuoteCreateSession,
@@ -71,6 +73,7 @@ from tvstreamer.protocol.packets import (
     QuoteRemoveSymbols,
     QuoteSetFields,
     RemoveSeries,
+    RemoveStudy,
     RequestMoreData,
     ResolveSymbol,
     SeriesCompleted,
@@ -78,14 +81,17 @@ from tvstreamer.protocol.packets import (
     SeriesLoading,
     SetAuthToken,
     SetLocale,
+    StudyErrorReply,
     SymbolErrorReply,
     SymbolResolved,
     TimescaleUpdate,
     Unknown,
 )
 from tvstreamer.protocol.quotes import QuoteSession, number
+from tvstreamer.protocol.studies import Studies
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.watchdogs import OFF, Watch, Watchdogs
+from tvstreamer.studies import Study
 from tvstreamer.symbols import plain_symbol, wire_symbol
 
 if TYPE_CHECKING:
@@ -203,6 +209,7 @@ class ClientProtocol:
         """Series that hold back, and when they are let go without an answer."""
         self._late: dict[Series, tuple[int, str]] = {}
         """Those whose first delivery is complete, which is told when their gap is filled: its bars, its update mode."""
+        self._studies = Studies()
         self._watch = Watch(self._settings.watchdogs)
         self.ledger = Ledger()
         """The books of every series."""
@@ -231,6 +238,7 @@ class ClientProtocol:
             SymbolResolved: self._on_resolved,
             SymbolErrorReply: self._on_symbol_error,
             SeriesErrorReply: self._on_series_error,
+            StudyErrorReply: self._on_study_error,
             CriticalErrorReply: self._on_critical_error,
             ProtocolErrorReply: self._on_protocol_error,
             Heartbeat: self._on_heartbeat,
@@ -295,6 +303,7 @@ class ClientProtocol:
                 key = (series.symbol, series.interval, "" if chart.purpose == _ANEW else chart.purpose)
                 self._resumable.setdefault(key, []).append(series)
         self._charts.clear()
+        self._studies.lost()
         self._quotes.clear()
         self._given_up.clear()
         self._late.clear()
@@ -405,8 +414,12 @@ class ClientProtocol:
                 purpose = _ANEW
             missed = resumed[0].bars_missed(self._connected_at + self._ahead) if resumed else 0
             bars = max(self._settings.n_init_bars, min(missed, MOST_BARS_A_REQUEST))
-            session, _ = self._create_series(subscription.symbol, interval, bars, purpose)
+            session, series = self._create_series(subscription.symbol, interval, bars, purpose)
             self._subscriptions[subscription] = session
+            for study in map(Study.parse, subscription.studies):
+                name = self._ids.study()
+                asked = CreateStudy.Params(session, name, name, series, study.wire_name, study.wire_inputs())
+                self._send(CreateStudy(asked))
 
     def _create_series(self, symbol: str, interval: str, bars: int, purpose: str) -> tuple[str, str]:
         # A chart session of its own for each series: an error that condemns the session then costs this series only.
@@ -459,6 +472,7 @@ class ClientProtocol:
             case ChartDeleteSession(p=p):
                 chart = self._charts.pop(p.session, None)
                 for series in () if chart is None else chart.series.values():
+                    self._studies.end(series)
                     self._let_go(series)
             case ResolveSymbol(p=p) if p.session in self._charts:
                 self._charts[p.session].symbols[p.alias] = plain_symbol(p.symbol)
@@ -478,13 +492,22 @@ class ClientProtocol:
                     chart.series[p.series] = self._series(symbol, p.resolution, chart.purpose)
             case ModifySeries(p=p) if p.session in self._charts:
                 chart = self._charts[p.session]
-                if p.series in chart.series:
-                    self._let_go(chart.series[p.series])
+                old = chart.series.get(p.series)
                 chart.series[p.series] = self._series(chart.symbols.get(p.alias, p.alias), p.resolution, chart.purpose)
+                if old is not None:
+                    self._studies.move(old, chart.series[p.series])
+                    self._let_go(old)
             case RemoveSeries(p=p) if p.session in self._charts:
                 removed = self._charts[p.session].series.pop(p.series, None)
                 if removed is not None:
+                    self._studies.end(removed)
                     self._let_go(removed)
+            case CreateStudy(p=p) if p.session in self._charts:
+                self._studies.create(p, self._charts[p.session].series.get(p.parent))
+            case ModifyStudy(p=p):
+                self._studies.modify(p)
+            case RemoveStudy(p=p):
+                self._studies.remove(p.session, p.study)
             case QuoteCreateSession(p=p):
                 ticks, quotes = _KINDS.get(purpose(p.session), (True, False))
                 self._quotes[p.session] = QuoteSession(ticks=ticks, quotes=quotes)
@@ -619,6 +642,7 @@ class ClientProtocol:
         for name, data in p.objects.items():
             rows = data.s
             if rows is None:
+                self._studies.take(p.session, name, data.st, self._events)
                 continue
             series = chart.series.get(name)
             if series is not None:
@@ -659,6 +683,7 @@ class ClientProtocol:
     def _let_go(self, series: Series) -> None:
         self._given_up.pop(series, None)
         self._late.pop(series, None)
+        self._studies.release(series, self._settings.on_gap, self._events)
         self._plan_closes()
 
     def _settle(self, series: Series, at: float) -> None:
@@ -762,6 +787,11 @@ class ClientProtocol:
         self._on_timed(reply, at)
         reason = reply.p.reason if isinstance(reply.p.reason, str) else codec.wire_json(reply.p.reason)
         self._fail_series(reply.p.session, reply.p.series, reason, reply, at)
+
+    def _on_study_error(self, reply: StudyErrorReply, at: float) -> None:
+        self._on_timed(reply, at)
+        if not self._studies.fail(reply, at, self._events):
+            self._counts["unclaimed"] += 1
 
     def _on_critical_error(self, reply: CriticalErrorReply, at: float) -> None:
         p = reply.p

@@ -1,4 +1,4 @@
-"""Ids that a client chooses: sessions, series, symbol aliases and turnarounds, drawn from an injected `Random`.
+"""Ids that a client chooses: sessions, series, studies, symbol aliases and turnarounds, drawn from an injected `Random`.
 
 A session id is a prefix, a purpose and 12 random characters, as the browser writes them (`qs_multiplexer_full_...`, seen
 2025-12-18). The purpose is ours to choose and travels with the id, so a recording tells what each session was for.
@@ -21,7 +21,7 @@ class IdSource:
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
-        self._series = 0
+        self._series = self._studies = 0
 
     def session(self, prefix: str, purpose: str = "") -> str:
         """`PREFIX_PURPOSE_` and 12 random letters and digits; `prefix` is `cs`, `qs` or `rs`."""
@@ -32,6 +32,11 @@ class IdSource:
         """A series id, its turnaround and its symbol alias: `sds_1`, `s1`, `sds_sym_1`, and so on."""
         self._series += 1
         return f"sds_{self._series}", f"s{self._series}", f"sds_sym_{self._series}"
+
+    def study(self) -> str:
+        """A study's id, which is its turnaround too: `st1`, `st2`, and so on."""
+        self._studies += 1
+        return f"st{self._studies}"
 
 
 def purpose(session: str) -> str:

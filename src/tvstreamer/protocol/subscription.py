@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tvstreamer.errors import InvalidPlan, shorten
 from tvstreamer.intervals import Interval
+from tvstreamer.studies import Study
 from tvstreamer.symbols import parse_symbol
 
 
@@ -16,7 +17,8 @@ class Subscription:
     """A symbol, and the bars of one interval where there is one.
 
     Symbol and interval are brought to their canonical spelling. It is a value: equal subscriptions are the same one, and
-    it survives reconnects. Raises `InvalidSymbol`, `InvalidInterval`, or `InvalidPlan` where nothing at all is asked for.
+    it survives reconnects. `studies` are computed from these bars by the server: `Study("RSI", length=14)`, or `"RSI:14"`.
+    Raises `InvalidSymbol`, `InvalidInterval`, `InvalidStudy`, or `InvalidPlan` where nothing at all is asked for.
     """
 
     symbol: str
@@ -24,6 +26,7 @@ class Subscription:
     ticks: bool = field(default=True, kw_only=True)
     quotes: bool = field(default=False, kw_only=True)
     bars: bool = field(default=True, kw_only=True)
+    studies: Sequence[Study | str] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "symbol", parse_symbol(self.symbol))
@@ -31,6 +34,10 @@ class Subscription:
             object.__setattr__(self, "interval", str(Interval.parse(self.interval)))
         if not (self.ticks or self.quotes or self.wants_bars):
             raise InvalidPlan(f"subscription to {self.symbol}: expected ticks, quotes, or bars of an interval")
+        named = [self.studies] if isinstance(self.studies, str | Study) else self.studies
+        object.__setattr__(self, "studies", tuple(dict.fromkeys(map(Study.parse, named))))
+        if self.studies and not self.wants_bars:
+            raise InvalidPlan(f"studies of {self.symbol}: expected bars of an interval too, as they are computed from them")
 
     @property
     def wants_bars(self) -> bool:
@@ -51,8 +58,9 @@ class Subscription:
         )
 
     def describe(self) -> dict[str, Any]:
-        """As a tape's header lists it."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        """As a tape's header lists it; studies only where there are any."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "studies"}
+        return plain | ({"studies": [str(study) for study in self.studies]} if self.studies else {})
 
 
 def subscriptions(values: object) -> list[Subscription]:

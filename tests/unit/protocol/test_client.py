@@ -30,6 +30,8 @@ from tvstreamer.events import (
     Reconnected,
     SeriesFailed,
     Stalled,
+    StudyFailed,
+    StudyUpdate,
     SymbolFailed,
     SymbolInfo,
     Tick,
@@ -37,7 +39,7 @@ from tvstreamer.events import (
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.client import ClientProtocol, Settings
-from tvstreamer.protocol.packets import CreateSeries, Heartbeat, QuoteAddSymbols, RequestMoreData, Unknown
+from tvstreamer.protocol.packets import CreateSeries, CreateStudy, Heartbeat, QuoteAddSymbols, RequestMoreData, Unknown
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.watchdogs import Watchdogs
 
@@ -1149,3 +1151,81 @@ def test_what_nobody_asks_for_is_not_missed() -> None:
     protocol.connected(301.0)
     protocol.handle_deadline(900.0)
     assert protocol.stalled is None
+
+
+# --- studies ------------------------------------------------------------------------------------------------------------
+
+
+def with_studies(*studies: str) -> Talk:
+    return Talk(Subscription("EX:SYM", "1", ticks=False, studies=studies))
+
+
+def points(talk: Talk, name: str, *rows: list[float], at: float = 1.0) -> list[Event]:
+    return talk.hear("du", talk.cs, {name: {"st": [{"i": i, "v": v} for i, v in enumerate(rows)], "ns": {}, "t": "s1_st1"}}, at=at)
+
+
+def rsi(time: float, value: float, *, closed: bool = False, study: str = "RSI:14") -> StudyUpdate:
+    return StudyUpdate("EX:SYM", "1", study, time, {"rsi": value}, closed)
+
+
+def test_studies_are_asked_for_behind_their_series() -> None:
+    talk = with_studies("RSI:7", "Volume")
+    first, second = talk.sent[-2:]
+    assert isinstance(talk.sent[-3], CreateSeries)
+    assert first.p == CreateStudy.Params(talk.cs, "st1", "st1", talk.series, "RSI@tv-basicstudies-241", {"in_0": 7, "in_1": "close"})
+    assert second.p == CreateStudy.Params(talk.cs, "st2", "st2", talk.series, "Volume@tv-basicstudies-241", {"length": 20, "col_prev_close": False})
+
+
+def test_values_of_studies_are_events() -> None:
+    talk = with_studies("RSI:14")
+    talk.load([0.0, 1, 1, 1, 1, 1], [60.0, 1, 1, 1, 1, 1])
+    assert points(talk, "st1", [0.0, 40.0], [60.0, 50.0]) == [rsi(0.0, 40.0, closed=True), rsi(60.0, 50.0)]
+    assert points(talk, "st1", [60.0, 51.0]) == [rsi(60.0, 51.0)]
+    assert points(talk, "st2", [60.0, 51.0]) == []
+
+
+def test_a_study_goes_on_after_a_reconnect_behind_the_bars_that_were_missed() -> None:
+    talk = with_studies("RSI:14")
+    talk.load([0.0, 1, 1, 1, 1, 1], [60.0, 1, 1, 1, 1, 1])
+    points(talk, "st1", [0.0, 40.0], [60.0, 50.0])
+    talk.lose(70.0)
+    talk.reconnect(200.0)
+    assert isinstance(talk.sent[-1], CreateStudy)
+    assert points(talk, "st2", [60.0, 52.0], [120.0, 60.0], at=200.0) == []
+    talk.rows([60.0, 1, 1, 1, 1, 1], [120.0, 1, 1, 1, 1, 1], at=200.0)
+    told = talk.complete(at=200.0)
+    assert [each for each in told if isinstance(each, StudyUpdate)] == [rsi(60.0, 52.0, closed=True), rsi(120.0, 60.0)]
+    assert [type(each) for each in told[-3:]] == [StudyUpdate, StudyUpdate, Reconnected]
+
+
+def test_a_study_that_fails_is_told() -> None:
+    talk = with_studies("RSI:14")
+    assert talk.hear("study_error", talk.cs, "st1", "s1_st1", "no", "node", t=1, t_ms=1000) == [StudyFailed("EX:SYM", "1", "RSI:14", 1.0, "no")]
+    assert talk.hear("study_error", talk.cs, "st1", "s1_st1", "no", "node") == []
+    assert talk.client.statistics().unclaimed == 1
+
+
+def adopt(talk: Talk, method: str, *p: Any) -> None:
+    talk.client.adopt(json.dumps({"m": method, "p": p}))
+
+
+def test_studies_of_another_client_are_followed_as_it_asked_for_them() -> None:
+    talk = Talk(NO_TICKS)
+    adopt(talk, "create_study", "cs_other", "a", "u1", talk.series, "RSI@tv-basicstudies-1", {})
+    adopt(talk, "create_study", talk.cs, "a", "u1", talk.series, "RSI@tv-basicstudies-1", {"length": 5})
+    assert points(talk, "a", [60.0, 1.0]) == [rsi(60.0, 1.0, study="RSI:5")]
+    adopt(talk, "modify_study", talk.cs, "a", "u2", {"length": 6})
+    assert points(talk, "a", [0.0, 1.0]) == [rsi(0.0, 1.0, study="RSI:6")]
+    adopt(talk, "resolve_symbol", talk.cs, "b", "EX:OTHER")
+    adopt(talk, "modify_series", talk.cs, talk.series, "s2", "b", "5", "")
+    assert points(talk, "a", [0.0, 1.0]) == [StudyUpdate("EX:OTHER", "5", "RSI:6", 0.0, {"rsi": 1.0}, False)]
+    adopt(talk, "modify_series", talk.cs, "sds_9", "s2", "b", "5", "")
+    adopt(talk, "remove_study", talk.cs, "a")
+    assert points(talk, "a", [0.0, 1.0]) == []
+    adopt(talk, "create_study", talk.cs, "a", "u1", "sds_9", "RSI@tv-basicstudies-1", {"length": 5})
+    adopt(talk, "remove_series", talk.cs, "sds_9")
+    assert points(talk, "a", [0.0, 1.0]) == []
+    adopt(talk, "create_study", talk.cs, "a", "u1", talk.series, "RSI@tv-basicstudies-1", {"length": 5})
+    adopt(talk, "chart_delete_session", talk.cs)
+    adopt(talk, "chart_create_session", talk.cs)
+    assert points(talk, "a", [0.0, 1.0]) == []

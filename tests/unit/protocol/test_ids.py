@@ -53,3 +53,8 @@ def test_sessions_do_not_repeat() -> None:
 def test_the_same_seed_gives_the_same_ids() -> None:
     first, second, other = (IdSource(random.Random(seed)).session("cs") for seed in (7, 7, 8))
     assert first == second != other
+
+
+def test_studies_are_counted() -> None:
+    ids = IdSource(random.Random(1))
+    assert [ids.study(), ids.study()] == ["st1", "st2"]

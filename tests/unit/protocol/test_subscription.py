@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tvstreamer.errors import InvalidInterval, InvalidPlan, InvalidSymbol
+from tvstreamer.errors import InvalidInterval, InvalidPlan, InvalidStudy, InvalidSymbol
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.subscription import Subscription, subscriptions
+from tvstreamer.studies import Study
 
 
 def test_symbol_and_interval_are_brought_to_their_canonical_spelling() -> None:
@@ -46,6 +47,29 @@ def test_a_subscription_to_nothing_is_refused(interval: str | None, kinds: dict[
 )
 def test_any_one_kind_is_enough(interval: str | None, kinds: dict[str, bool]) -> None:
     assert Subscription("EX:SYM", interval, **kinds).symbol == "EX:SYM"
+
+
+@pytest.mark.parametrize("studies", [["rsi:14", Study("MACD"), "RSI"], ("RSI", Study("MACD"))])
+def test_studies_are_named_as_values_or_as_text(studies: Any) -> None:
+    subscription = Subscription("EX:SYM", "1", studies=studies)
+    assert subscription.studies == (Study("RSI"), Study("MACD"))
+    assert subscription == Subscription("EX:SYM", "1", studies=(Study("RSI"), Study("MACD")))
+    assert Subscription("EX:SYM", "1", studies="BB:20,2").studies == (Study("BB"),)  # one alone
+    assert Subscription("EX:SYM", "1", studies=Study("BB")).studies == (Study("BB"),)  # type: ignore[arg-type]
+    assert subscription != Subscription("EX:SYM", "1")
+
+
+def test_studies_are_listed_in_a_tapes_header_where_there_are_any() -> None:
+    assert "studies" not in Subscription("EX:SYM", "1").describe()
+    assert Subscription("EX:SYM", "1", studies=["RSI", "MACD"]).describe()["studies"] == ["RSI:14", "MACD:12,26,9"]
+
+
+def test_studies_need_bars() -> None:
+    for kinds in ({"interval": None}, {"interval": "1", "bars": False}):
+        with pytest.raises(InvalidPlan, match="studies of EX:SYM: expected bars of an interval too"):
+            Subscription("EX:SYM", studies=["RSI"], **kinds)
+    with pytest.raises(InvalidStudy):
+        Subscription("EX:SYM", "1", studies=["NOPE"])
 
 
 def test_odd_symbols_and_intervals_are_refused_as_such() -> None:
