@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import msgspec
 
 from tvstreamer.errors import InvalidPlan, MailboxFull
-from tvstreamer.events import Bar, Event, Quote, Tick
+from tvstreamer.events import Bar, Event, Quote, StudyUpdate, Tick
 
 Policy = Literal["block", "drop_oldest", "drop_newest", "latest", "error"]
 POLICIES: tuple[str, ...] = get_args(Policy)
@@ -108,6 +108,8 @@ def _state_key(event: Event) -> object:
     match event:
         case Bar(closed=False):
             return ("bar", event.symbol, event.interval, event.time)
+        case StudyUpdate(closed=False):
+            return ("study", event.symbol, event.interval, event.study, event.time)
         case Tick() | Quote():
             return (type(event).__name__, event.symbol)
         case _:
@@ -131,6 +133,19 @@ def bars_of(pairs: frozenset[tuple[str, str]], *, closed: bool = False, revision
             and (not pairs or (event.symbol, event.interval) in pairs)
             and (event.closed or not closed)
             and (event.revision == 0 or revisions)
+        )
+
+    return wanted
+
+
+def studies_of(pairs: frozenset[tuple[str, str]], *, closed: bool = False) -> Filter:
+    """Values of the studies of these (symbol, interval) pairs, of all where none is named; perhaps final ones only."""
+
+    def wanted(event: Event) -> bool:
+        return (
+            isinstance(event, StudyUpdate)
+            and (not pairs or (event.symbol, event.interval) in pairs)
+            and (event.closed or not closed)
         )
 
     return wanted

@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 from tvstreamer.errors import MailboxFull, TransportTimeout
-from tvstreamer.events import Bar, Event, Tick
+from tvstreamer.events import Bar, Event, StudyUpdate, Tick
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.pump import LONGEST
-from tvstreamer.routing import Filter, Mailbox, MailboxStatistics, Policy, bars_of, ticks_of
+from tvstreamer.routing import Filter, Mailbox, MailboxStatistics, Policy, bars_of, studies_of, ticks_of
 from tvstreamer.wsclient import TvWSClient
 
 logger = logging.getLogger(__name__)
@@ -132,6 +132,23 @@ class StreamRouter:
         keys, name = self._pairs(pairs)
         wanted = bars_of(keys, closed=True, revisions=revisions)
         return self._add(wanted, f"closed bars {name}".strip(), mailbox, policy)
+
+    def iter_studies(
+        self,
+        *subscriptions: Subscription,
+        closed: bool = False,
+        mailbox: int | None = None,
+        policy: Policy | None = None,
+    ) -> Consumer[StudyUpdate]:
+        """Values of the studies of these subscriptions' series, or of all; with `closed` only each bar's last ones.
+
+        Subscriptions that are not covered yet are made.
+        """
+        wanted = [Subscription.of(each) for each in subscriptions]
+        self._ensure(wanted)
+        keys = frozenset((each.symbol, each.interval or "") for each in wanted)
+        name = " ".join(sorted(f"{symbol} {interval}" for symbol, interval in keys))
+        return self._add(studies_of(keys, closed=closed), f"studies {name}".strip(), mailbox, policy)
 
     def subscribe(
         self, pair_or_symbol: str | tuple[str, str], on_event: Callable[[Any], object], *, ticks: bool = False

@@ -358,8 +358,8 @@ class TvWSClient:
     # --- the stream -----------------------------------------------------------------------------------------------
 
     def stream(self) -> Iterator[Event]:
-        """Events as they come: `Tick`, `Bar` (those of the snapshot too), `SymbolInfo` and status events; `Quote` where
-        asked for.
+        """Events as they come: `Tick`, `Bar` (those of the snapshot too), `SymbolInfo` and status events; `Quote` and
+        `StudyUpdate` where asked for.
 
         Ends when a tape ends or the client is closed. A failure that nothing can be done about is raised here, after the
         events that came before it.
@@ -493,7 +493,8 @@ class TvWSClient:
         if subscription.interval is None:
             return any(each.symbol == subscription.symbol and each.ticks for each in known)
         pair = (subscription.symbol, subscription.interval)
-        return any((each.symbol, each.interval) == pair and each.bars for each in known)
+        studies = set(subscription.studies)
+        return any((each.symbol, each.interval) == pair and each.bars and studies <= set(each.studies) for each in known)
 
     def _is_tape(self) -> bool:
         return isinstance(self._spec, os.PathLike) or (

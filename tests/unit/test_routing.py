@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tvstreamer.errors import InvalidPlan, MailboxFull
-from tvstreamer.events import Bar, Connected, Event, Tick
-from tvstreamer.routing import Mailbox, bars_of, ticks_of
+from tvstreamer.events import Bar, Connected, Event, StudyUpdate, Tick
+from tvstreamer.routing import Mailbox, bars_of, studies_of, ticks_of
 
 
 def tick(price: float, symbol: str = "EX:A") -> Tick:
@@ -17,6 +17,10 @@ def tick(price: float, symbol: str = "EX:A") -> Tick:
 
 def bar(close: float, *, interval: str = "1", closed: bool = False, revision: int = 0) -> Bar:
     return Bar("EX:A", interval, 0.0, 1.0, 1.0, 1.0, close, closed=closed, revision=revision)
+
+
+def rsi(value: float, *, interval: str = "1", closed: bool = False) -> StudyUpdate:
+    return StudyUpdate("EX:A", interval, "RSI:14", 0.0, {"rsi": value}, closed)
 
 
 def taken(mailbox: Mailbox) -> list[Event]:
@@ -86,3 +90,19 @@ def test_bars_are_filtered_by_series_state_and_revision() -> None:
     assert bars_of(frozenset(), closed=True)(bar(1.0, closed=True))
     assert not bars_of(frozenset(), revisions=False)(bar(1.0, closed=True, revision=1))
     assert not bars_of(frozenset())(tick(1.0))
+
+
+def test_studies_go_by_symbol_interval_and_whether_they_are_final() -> None:
+    assert studies_of(frozenset())(rsi(1.0))
+    assert studies_of(frozenset({("EX:A", "1")}))(rsi(1.0))
+    assert not studies_of(frozenset({("EX:A", "5")}))(rsi(1.0))
+    assert not studies_of(frozenset(), closed=True)(rsi(1.0))
+    assert studies_of(frozenset(), closed=True)(rsi(1.0, closed=True))
+    assert not studies_of(frozenset())(bar(1.0))
+
+
+def test_latest_keeps_the_newest_values_of_a_study_and_all_final_ones() -> None:
+    mailbox = Mailbox("m", size=4, policy="latest")
+    for event in (rsi(1.0), rsi(2.0), rsi(2.0, closed=True), rsi(3.0, interval="5"), rsi(3.0, closed=True)):
+        mailbox.offer(event)
+    assert taken(mailbox) == [rsi(2.0), rsi(2.0, closed=True), rsi(3.0, interval="5"), rsi(3.0, closed=True)]

@@ -22,10 +22,14 @@ _LOOK = 0.2
 """Seconds after which a waiting loop looks whether it was asked to stop."""
 
 
-def subscriptions(symbols: list[str] | None, intervals: list[str] | None, *, quotes: bool) -> list[Subscription]:
-    """The product of symbols and intervals."""
+def subscriptions(
+    symbols: list[str] | None, intervals: list[str] | None, *, quotes: bool, studies: list[str] | None = None
+) -> list[Subscription]:
+    """The product of symbols and intervals, each with all studies."""
     return [
-        Subscription(symbol, interval, quotes=quotes) for symbol in symbols or () for interval in intervals or (None,)
+        Subscription(symbol, interval, quotes=quotes, studies=studies or ())
+        for symbol in symbols or ()
+        for interval in intervals or (None,)
     ]
 
 
@@ -67,6 +71,7 @@ def stream(
     source: str,
     bars: int,
     quotes: bool,
+    study: list[str] | None,
     format: str,
     events: str,
     max_events: int | None,
@@ -77,7 +82,7 @@ def stream(
     reconnect: str | None,
     faults: str | None,
 ) -> int:
-    wanted = subscriptions(symbol, interval, quotes=quotes)
+    wanted = subscriptions(symbol, interval, quotes=quotes, studies=study)
     client = TvWSClient(
         wanted,
         source=source,

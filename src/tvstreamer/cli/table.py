@@ -118,6 +118,10 @@ _SOURCE = Option(
 _BARS = Option("bars", "bars of history that a series begins with", "whole", short="n", default=300)
 _FORMAT = Option("format", "how to print", default="jsonl", choices=("jsonl", "table", "csv"))
 _QUOTES = Option("quotes", "give quotes too", "flag", default=False)
+_STUDIES = Option(
+    "study", "a study of the bars: RSI:14, MACD:12,26,9, BB:20,2, SMA:50, EMA:200, Volume; may be given several times", "list",
+    metavar="STUDY",
+)  # fmt: skip
 _MAX_EVENTS = Option("max-events", "stop after the message that brings the n-th event", "whole")
 _DURATION = Option("duration", "stop after so many seconds of the source's clock", "number", metavar="SECONDS")
 _EVENTS = Option("events", "which events to print: market, or all with the status ones", default="all", choices=("market", "all"))
@@ -144,14 +148,14 @@ COMMANDS = (
     Command(
         "stream", "Print the events of a source as they come.", "tvstreamer.cli.market:stream",
         options=(
-            _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _FORMAT, _EVENTS, _MAX_EVENTS, _DURATION, _SPEED,
+            _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _STUDIES, _FORMAT, _EVENTS, _MAX_EVENTS, _DURATION, _SPEED,
             *_OUTAGES, _FAULTS,
         ),
     ),
     Command(
         "record", "Record a source to a tape.", "tvstreamer.cli.tapes:record",
         options=(
-            _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _OUTPUT, _OVERWRITE, _MAX_EVENTS, _DURATION,
+            _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _STUDIES, _OUTPUT, _OVERWRITE, _MAX_EVENTS, _DURATION,
             Option("events", "write the events here as JSON lines; - is standard output", metavar="FILE"),
             *_OUTAGES, _FAULTS,
             Option("rotate", "go on in a new file after so much: 100MB, 1h, or both as 100MB,1h", metavar="LIMIT"),

@@ -28,6 +28,7 @@ def record(
     source: str,
     bars: int,
     quotes: bool,
+    study: list[str] | None,
     output: str,
     overwrite: bool,
     max_events: int | None,
@@ -40,7 +41,7 @@ def record(
     rotate: str | None,
     fsync: str,
 ) -> int:
-    wanted = subscriptions(symbol, interval, quotes=quotes)
+    wanted = subscriptions(symbol, interval, quotes=quotes, studies=study)
     if not wanted:
         raise InvalidPlan("--symbol is missing: expected at least one EXCHANGE:TICKER")
     if output == "-":
