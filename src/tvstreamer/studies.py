@@ -20,6 +20,9 @@ Kind = Literal["length", "factor", "source", "flag"]
 SOURCES: Final = ("close", "open", "high", "low", "hl2", "hlc3", "ohlc4", "hlcc4")
 """What of a bar a study looks at."""
 
+SCRIPTS: Final = ("Script@", "StrategyScript@")
+"""How the wire's names of Pine scripts begin, whose inputs hold the program."""
+
 _LONGEST: Final = 10_000
 _EXPECTED: Final[dict[Kind, str]] = {
     "length": f"a whole number from 1 to {_LONGEST}",
@@ -218,13 +221,17 @@ def study_label(kind: str, inputs: object) -> tuple[str, tuple[str, ...]]:
 
     A script of Pine goes by its id, as all of them are of one kind.
     """
+    given = inputs if isinstance(inputs, Mapping) else {}
+    if kind.startswith(SCRIPTS):
+        pine = given.get("pineId")
+        return pine if isinstance(pine, str) else kind, ()
     try:
-        study = Study.from_wire(kind, inputs)
+        study = Study.from_wire(kind, given)
     except InvalidStudy:
-        pine = inputs.get("pineId") if isinstance(inputs, Mapping) else None
-        if isinstance(pine, str):
-            return pine, ()
-        return kind, ()
+        try:
+            study = Study(kind, **given)
+        except InvalidStudy:
+            return kind, ()
     return str(study), study.plots
 
 

@@ -148,6 +148,9 @@ def test_what_cannot_be_computed_says_why(kind: str, inputs: object, words: str)
     [
         ("BB@tv-basicstudies-1", {"in_0": 5}, ("BB:5,2", ("basis", "upper", "lower"))),
         ("ADX@tv-basicstudies-241", {}, ("ADX@tv-basicstudies-241", ())),
+        ("ADX@tv-basicstudies-241", {"in_0": 14}, ("ADX@tv-basicstudies-241:in_0=14", ())),
+        ("ADX@tv-basicstudies-241", {"in_0": {"v": 14}}, ("ADX@tv-basicstudies-241", ())),
+        ("anything", {"in_0": 14}, ("anything", ())),
         ("Script@tv-scripting-101!", {"pineId": "STD;SMA"}, ("STD;SMA", ())),
         ("Script@tv-scripting-101!", {"pineId": 7}, ("Script@tv-scripting-101!", ())),
         ("Script@tv-scripting-101!", [], ("Script@tv-scripting-101!", ())),

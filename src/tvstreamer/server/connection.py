@@ -22,6 +22,7 @@ from tvstreamer.server.desk import STUDIES, Desk, timed
 from tvstreamer.server.manners import Manners, hello
 from tvstreamer.server.market import Market
 from tvstreamer.server.quote_desk import QuoteDesk
+from tvstreamer.server.study_desk import StudyDesk
 
 
 class MarketConnection:
@@ -36,7 +37,8 @@ class MarketConnection:
         self._flush_at: float | None = None
         self._quotes = QuoteDesk(self)
         self._charts = ChartDesk(self)
-        self._desks: tuple[Desk, ...] = (self._quotes, self._charts)
+        self._studies = StudyDesk(self, self._charts)
+        self._desks: tuple[Desk, ...] = (self._quotes, self._charts, self._studies)
         """In the order in which what a tick changes stands in its message."""
         self._followed: dict[str, float] = {}
         """Since when each symbol is followed."""

@@ -31,10 +31,11 @@ from tvstreamer.server.manners import Manners
 from tvstreamer.server.market import Market
 
 LOADING: Final = 0
-SYMBOL: Final = 1
-QUOTE: Final = 2
-BARS: Final = 3
-STUDIES: Final = 4
+STUDY_LOADING: Final = 1
+SYMBOL: Final = 2
+QUOTE: Final = 3
+BARS: Final = 4
+STUDIES: Final = 5
 """Ranks of replies in a burst, as the real server was seen to order them. Studies get a message of their own behind."""
 
 

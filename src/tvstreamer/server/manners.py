@@ -19,7 +19,8 @@ class Manners:
     """How a fake server behaves towards its clients.
 
     `tokens` are accepted besides the anonymous ones. `heartbeat_timeout=None` never drops a client that does not echo.
-    `reply_delay` is how long replies are collected, in seconds of the server's clock.
+    `reply_delay` is how long replies are collected, in seconds of the server's clock. `most_studies` is how many a chart
+    session may have, None for any number.
     """
 
     tokens: Collection[str] = ()
@@ -28,6 +29,7 @@ class Manners:
     reply_delay: float = REPLY_DELAY
     strict: bool = False
     most_bars: int = MOST_BARS
+    most_studies: int | None = None
 
     def accepts(self, token: str) -> bool:
         return token == ANONYMOUS_TOKEN or token.startswith("widget_user_token") or token in self.tokens
