@@ -85,7 +85,7 @@ class StudyUpdate(Event, frozen=True, gc=False, tag="study_update"):
 
     `study` names it with its inputs, as `str()` of a `Study` does: `RSI:14`. `values` has them by the names of its plots, None
     where there is none yet. While the bar forms, each update is an event with `closed=False`; when the study goes on to a
-    later bar, the last values come once more with `closed=True`, exactly once for each bar.
+    later bar, or the clock closes the bar, the last values come once more with `closed=True`, exactly once for each bar.
     """
 
     symbol: str

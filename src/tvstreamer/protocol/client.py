@@ -855,6 +855,7 @@ class ClientProtocol:
         due = [series for _, series in sorted(self._closes(), key=lambda pair: pair[0]) if self._local(series) <= now]
         for series in due:
             series.close_by_time(self._events)
+            self._studies.close(series, self._events)
         for series in [series for series, moment in self._given_up.items() if moment <= now]:
             self._settle(series, now)
         self._watch.look(now, self._server_now(now))

@@ -1,7 +1,7 @@
 """Studies as chart sessions deliver them: whose series each belongs to, and when a value is a bar's last.
 
 A study goes with its series: its values are held back as long as the bars are, and it goes on after a reconnect where it
-was. No point says that it is final: one of a later bar does.
+was. No point says that it is final: one of a later bar does, or the clock once it has closed the bar.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BEFORE = -1_000_000
 class _Track:
     """One study of one series, across connections."""
 
-    __slots__ = ("_newest", "_plots", "_values", "kind", "label", "pending", "series")
+    __slots__ = ("_newest", "_open", "_plots", "_values", "kind", "label", "pending", "series")
 
     def __init__(self, kind: str, inputs: Any, series: Series) -> None:
         self.series = series
@@ -40,6 +40,8 @@ class _Track:
     def clear(self) -> None:
         self.pending.clear()
         self._newest = -math.inf
+        self._open = False
+        """Whether the newest point may still change."""
         self._values: dict[str, float | None] = {}
 
     def take(self, rows: Iterable[StudyRow], events: list[Event]) -> None:
@@ -62,13 +64,24 @@ class _Track:
         """Makes events of points, in order of time. Those of bars that were told as closed stay as they were."""
         last = max(points, default=0.0)
         for time in sorted(points):
-            if time < self._newest:
+            if time < self._newest or (time == self._newest and not self._open):
                 continue
-            if time > self._newest > -math.inf:
-                events.append(self._update(True))
-            self._newest, self._values = time, self._named(points[time])
-            if time == last:
+            if time > self._newest:
+                self.close(events)
+            self._newest, self._values, self._open = time, self._named(points[time]), True
+            if time < last:
+                continue
+            if self.series.completed and self.series.forming is None:
+                # The clock closed the bar before this came.
+                self.close(events)
+            else:
                 events.append(self._update(False))
+
+    def close(self, events: list[Event]) -> None:
+        """The newest point is final."""
+        if self._open:
+            self._open = False
+            events.append(self._update(True))
 
     def _named(self, point: list[Any]) -> dict[str, float | None]:
         plots = self._plots
@@ -149,6 +162,12 @@ class Studies:
         for track in () if series.held else self._tracks.values():
             if track.series is series and track.pending:
                 track.release(on_gap, events)
+
+    def close(self, series: Series, events: list[Event]) -> None:
+        """The clock has closed the newest bar of a series."""
+        for track in self._tracks.values():
+            if track.series is series:
+                track.close(events)
 
     def fail(self, reply: StudyErrorReply, at: float, events: list[Event]) -> bool:
         """Tells of a study that will not come; False where nobody asked for it."""

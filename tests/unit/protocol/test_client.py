@@ -1184,6 +1184,19 @@ def test_values_of_studies_are_events() -> None:
     assert points(talk, "st2", [60.0, 51.0]) == []
 
 
+def test_the_clock_closes_the_values_with_the_bar() -> None:
+    talk = with_studies("RSI:14")
+    talk.rows([60.0, 1, 1, 1, 1, 1], close_time=120, t_ms=61_000)
+    talk.complete(t_ms=61_000)
+    points(talk, "st1", [60.0, 50.0])
+    due = talk.client.next_deadline()
+    assert due is not None
+    talk.client.handle_deadline(due)
+    bar, study = talk.events()
+    assert isinstance(bar, Bar) and bar.closed_by == "time"
+    assert study == rsi(60.0, 50.0, closed=True)
+
+
 def test_a_study_goes_on_after_a_reconnect_behind_the_bars_that_were_missed() -> None:
     talk = with_studies("RSI:14")
     talk.load([0.0, 1, 1, 1, 1, 1], [60.0, 1, 1, 1, 1, 1])

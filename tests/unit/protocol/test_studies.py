@@ -96,6 +96,30 @@ def test_a_bar_is_closed_by_the_point_of_a_later_one() -> None:
     assert take(studies, row(60.0, 9.0), row(180.0, 9.0)) == []
 
 
+def test_the_clock_closes_a_point_with_its_bar() -> None:
+    parent = series()
+    studies = created(parent, series())
+    take(studies, row(60.0, 1.0))
+    take(studies, row(60.0, 1.0), name="st2")
+    events: list[Event] = []
+    studies.close(parent, events)
+    studies.close(parent, events)
+    assert told(events) == [(60.0, [1.0], True)]
+    assert take(studies, row(60.0, 2.0)) == []
+    assert take(studies, row(120.0, 3.0)) == [(120.0, [3.0], False)]
+
+
+def test_a_point_of_a_bar_that_the_clock_closed_already_is_final_at_once() -> None:
+    parent = series()
+    studies = created(parent)
+    parent.apply([BarRow(0, BarValues(60.0, 1, 1, 1, 1))], None, [])
+    parent.complete("streaming", 0.0)
+    assert take(studies, row(60.0, 1.0)) == [(60.0, [1.0], False)]
+    parent.close_by_time([])
+    assert take(studies, row(60.0, 2.0)) == [(60.0, [2.0], True)]
+    assert take(studies, row(60.0, 3.0)) == []
+
+
 @given(st.lists(st.lists(st.integers(0, 20), max_size=6), max_size=8))
 def test_each_bar_is_closed_once_and_in_order_whatever_comes(messages: list[list[int]]) -> None:
     studies = created(series())
