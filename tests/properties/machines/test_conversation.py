@@ -8,18 +8,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tvstreamer import Bar, Subscription, Tick
+from tvstreamer import Bar, StudyUpdate, Subscription, Tick
 from tvstreamer.protocol.client import ClientProtocol
 from tvstreamer.protocol.ids import purpose
 from tvstreamer.protocol.packets import (
     BarRow,
     BarValues,
+    CreateStudy,
     DataUpdate,
     LastBarStatus,
     QuoteData,
     QuoteUpdate,
     SeriesCompleted,
     SeriesData,
+    StudyRow,
     TimescaleUpdate,
 )
 from tvstreamer.protocol.server import ServerProtocol
@@ -27,7 +29,11 @@ from tvstreamer.server.manners import hello
 from tvstreamer.symbols import plain_symbol
 
 SYMBOLS = ("TEST:ONE", "TEST:TWO")
-subscriptions = st.builds(Subscription, st.sampled_from(SYMBOLS), st.sampled_from([None, "1", "5"]))
+subscriptions = st.builds(
+    lambda symbol, interval: Subscription(symbol, interval, studies=["RSI"] if interval else ()),
+    st.sampled_from(SYMBOLS),
+    st.sampled_from([None, "1", "5"]),
+)
 
 
 class Conversation(RuleBasedStateMachine):
@@ -45,7 +51,11 @@ class Conversation(RuleBasedStateMachine):
         self.told: list[tuple[str, float, float]] = []
         self.closed: dict[tuple[str, str], list[float]] = {}
         """When the bars began whose closing the client told, for each subscription that there is."""
+        self.final: dict[tuple[str, str], list[float]] = {}
+        """The same for the values of studies."""
         self.loaded: dict[str, float] = {}
+        self.studies: dict[str, str] = {}
+        """The study that each chart session has by now."""
         self.connection = 0
         self.connect()
 
@@ -56,7 +66,7 @@ class Conversation(RuleBasedStateMachine):
         self.client.connected(self.now)
         self.to_client, self.to_server = [], []
         self.emitted, self.told = [], []
-        self.loaded = {}
+        self.loaded, self.studies = {}, {}
         self.heartbeats_delivered = 0
         self.collect()
 
@@ -68,6 +78,8 @@ class Conversation(RuleBasedStateMachine):
                 self.told.append((event.symbol, event.price, event.volume))
             elif isinstance(event, Bar) and event.closed and event.revision == 0:
                 self.closed.setdefault((event.symbol, event.interval), []).append(event.time)
+            elif isinstance(event, StudyUpdate) and event.closed:
+                self.final.setdefault((event.symbol, event.interval), []).append(event.time)
 
     # --- what may happen
 
@@ -83,6 +95,7 @@ class Conversation(RuleBasedStateMachine):
         self.wanted.discard(subscription)
         self.collect()
         self.closed.pop((subscription.symbol, subscription.interval), None)
+        self.final.pop((subscription.symbol, subscription.interval), None)
 
     @rule(many=st.integers(1, 4), upstream=st.booleans())
     def deliver(self, many: int, upstream: bool) -> None:
@@ -91,7 +104,8 @@ class Conversation(RuleBasedStateMachine):
         for message in batch:
             if upstream:
                 self.server.receive(message, self.now)
-                self.server.requests()
+                asked = [each.p for each in self.server.requests() if isinstance(each, CreateStudy)]
+                self.studies |= {p.session: p.study for p in asked}
             else:
                 self.heartbeats_delivered += "~m~~h~" in message
                 self.client.receive(message, self.now)
@@ -130,6 +144,18 @@ class Conversation(RuleBasedStateMachine):
             else:
                 self.server.reply([self.timescale(session, name, [newest], price)])
         self.collect()
+
+    @precondition(lambda self: self.loaded.keys() & self.studies.keys())
+    @rule(data=st.data(), spans=st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 2)), min_size=1, max_size=4))
+    def study(self, data: st.DataObject, spans: list[tuple[int, int]]) -> None:
+        """Values of a study for bars about the newest of its series, one message after the other."""
+        session = data.draw(st.sampled_from(sorted(self.loaded.keys() & self.studies.keys())))
+        for last, back in spans:
+            times = [self.loaded[session] + 60 * (last - i) for i in range(back + 1)]
+            rows = [StudyRow(0, [time, 50.0]) for time in times]
+            self.server.reply([DataUpdate(DataUpdate.Params(session, {self.studies[session]: SeriesData(st=rows)}))])
+        self.collect()
+        self.deliver(many=len(self.to_client), upstream=False)
 
     def timescale(self, session: str, name: str, times: list[float], price: float) -> TimescaleUpdate:
         rows = [BarRow(index, BarValues(time, price, price, price, price, 1.0)) for index, time in enumerate(times)]
@@ -176,6 +202,7 @@ class Conversation(RuleBasedStateMachine):
             if purpose(session) != "backfill"
         )
         assert series == sorted((each.symbol, each.interval) for each in self.wanted if each.wants_bars)
+        assert len(self.studies.keys() & self.server.charts.keys()) == sum(len(each.studies) for each in self.wanted)
         assert self.heartbeats_delivered == self.server.heartbeats
         assert self.server.unechoed == 0
         assert not [entry for entry in self.server.journal if entry.kind in ("rejected", "ignored")]
@@ -190,6 +217,10 @@ class Conversation(RuleBasedStateMachine):
     @invariant()
     def no_bar_closes_twice_within_one_subscription(self) -> None:
         assert all(len(set(times)) == len(times) for times in self.closed.values()), self.closed
+
+    @invariant()
+    def the_last_values_of_a_bar_are_told_once_and_in_order(self) -> None:
+        assert all(times == sorted(set(times)) for times in self.final.values()), self.final
 
     @invariant()
     def no_deadline_lies_in_the_past(self) -> None:
