@@ -29,6 +29,7 @@ from tvstreamer.server.http11 import HttpRequest, HttpResponse
 from tvstreamer.server.manners import MOST_BARS, REPLY_DELAY, Manners
 from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
 from tvstreamer.server.pages import Pages
+from tvstreamer.server.shared import SharedMarket
 from tvstreamer.server.taped import TapeConnection, recorded_symbols
 from tvstreamer.symbols import parse_symbol
 from tvstreamer.tape.format import Record
@@ -108,7 +109,7 @@ class FakeServer:
             raise InvalidPlan(f"port {port!r}: expected 0, for a free one, or a number up to {_LAST_PORT}")
         self.seed = seed
         self._factor = _speed(speed)
-        self._market = Market(seed, unknown=unknown)
+        self._market = SharedMarket(seed, unknown=unknown)
         self._tape = None if tape is None else _Tape(Path(tape))
         self.clock = clock or self._new_clock()
         virtual = isinstance(self.clock, VirtualClock)
@@ -245,19 +246,19 @@ class FakeServer:
             self.clock.advance(0.001)
         at = self.clock.now()
         change(at)
-        for peer, call in self._callers():
-            call(_told, peer.inner, at, each)
+        self._each(lambda peer: _told(peer.inner, at, each))
 
-    def _callers(self) -> list[tuple[Peer, Callable[..., object]]]:
-        """Each open connection, with what runs a function while nothing else happens there."""
+    def _each(self, function: Callable[[Peer], object]) -> None:
+        """Runs a function for each open connection, while nothing else happens there."""
         with self._lock:
             peers, listener = list(self._peers), self._listener
-        callers: list[tuple[Peer, Callable[..., object]]] = []
+        listened = [peer for peer, transport in peers if transport is None and peer.open]
         for peer, transport in peers:
-            carrier = listener if transport is None else transport
-            if peer.open and carrier is not None:
-                callers.append((peer, carrier.call))
-        return callers
+            if transport is not None and peer.open:
+                transport.call(function, peer)
+        if listened and listener is not None:
+            # In one go: each call wakes everybody.
+            listener.call(lambda: [function(peer) for peer in listened])
 
     # --- faults ---------------------------------------------------------------------------------------------------
 
@@ -273,8 +274,7 @@ class FakeServer:
             if any(peer.open and transport is not None for peer, transport in self._peers):
                 plan.require(_IN_MEMORY, "a connection in memory")
             self._plan = plan
-        for peer, call in self._callers():
-            call(peer.set_plan, plan)
+        self._each(lambda peer: peer.set_plan(plan))
 
     @property
     def fired(self) -> list[Fired]:

@@ -62,6 +62,8 @@ BREATH: Final = 0.05
 _CHUNK: Final = 65_536
 _HEAD: Final = 16
 """Characters in which a heartbeat that stands alone is seen as one."""
+_TIMER_STEP: Final = 1e-6
+"""What a moment since the epoch, as a float, may be off by, in seconds."""
 _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
@@ -216,7 +218,7 @@ class _Client:
         self._make_connection = make_connection
         self._made: tuple[ServedConnection, Clock] | None = None
         self._websocket = _WebSocket(strict_origin)
-        self._writing = anyio.Lock()
+        self._writing = anyio.Lock(fast_acquire=True)
         self._woken = anyio.Event()
         self._thawed = anyio.Event()
         self._greeting = anyio.CancelScope()
@@ -382,7 +384,8 @@ class _Client:
         virtual = isinstance(clock, VirtualClock)
         factor = getattr(clock, "factor", 1.0)
         while True:
-            self._woken = anyio.Event()
+            if self._woken.is_set():
+                self._woken = anyio.Event()
             for frame in connection.frames_to_send():
                 if self._websocket.state is OPEN:
                     await self._send(frame, math.inf if virtual else factor)
@@ -407,7 +410,8 @@ class _Client:
             if deadline is None or (virtual and deadline > now):
                 await self._woken.wait()
             elif deadline > now:
-                with anyio.move_on_after((deadline - now) / factor):
+                # Half a turn too early would cost a whole one.
+                with anyio.move_on_after((deadline - now) / factor + _TIMER_STEP):
                     await self._woken.wait()
             else:
                 connection.handle_deadline(now)
@@ -441,6 +445,8 @@ class _Client:
         await anyio.sleep_forever()
 
     async def _put(self) -> None:
+        if not self._websocket.writes:
+            return
         async with self._writing:
             pieces = self._websocket.data_to_send()
             data = b"".join(pieces)

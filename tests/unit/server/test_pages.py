@@ -14,8 +14,17 @@ from tvstreamer.server.market import Market
 from tvstreamer.server.pages import Pages
 
 NOW = 1_735_743_600.0
-MARKET = Market(1)
-PAGES = Pages(["NASDAQ:AAPL", "TVC:SPX"], MARKET.info, lambda symbol: MARKET.quote(symbol, NOW), "a</script>token")
+
+
+def info(symbol: str) -> dict[str, Any] | None:
+    return Market(1).info(symbol)
+
+
+def quote(symbol: str) -> dict[str, Any]:
+    return Market(1).quote(symbol, NOW)
+
+
+PAGES = Pages(["NASDAQ:AAPL", "TVC:SPX"], info, quote, "a</script>token")
 SESSION = {"cookie": "a=b; sessionid=x; sessionid_sign=v1:y"}
 
 
@@ -85,9 +94,9 @@ def test_a_scan_gives_the_columns_of_the_symbols_that_there_are() -> None:
     answer = json.loads(ask("/global/scan", "POST", body=body).body)
     assert [row["s"] for row in answer["data"]] == ["NASDAQ:AAPL", "TVC:SPX"]
     assert answer["totalCount"] == 2
-    quote = MARKET.quote("NASDAQ:AAPL", NOW)
-    assert answer["data"][0]["d"] == [quote["lp"], quote["volume"], None]
-    assert MARKET.quote("TVC:SPX", NOW)["volume"] == NO_VALUE
+    apple = quote("NASDAQ:AAPL")
+    assert answer["data"][0]["d"] == [apple["lp"], apple["volume"], None]
+    assert quote("TVC:SPX")["volume"] == NO_VALUE
     assert answer["data"][1]["d"][1] is None
 
 
