@@ -36,6 +36,7 @@ from tvstreamer.reconnect import Backoff, ReconnectPolicy
 from tvstreamer.sources import Source, open_source
 from tvstreamer.symbols import parse_symbol
 from tvstreamer.tape.parts import Rotation
+from tvstreamer.transports.base import Connector, Transport
 
 if TYPE_CHECKING:
     from tvstreamer.faults import FaultPlan
@@ -177,6 +178,7 @@ class TvWSClient:
         self._source: Source | None = None
         self._pump: Turning | None = None
         self._writer: Any = None
+        self._recorded_in_all = (0, 0)
         self._thread: threading.Thread | None = None
         self._queue: deque[list[Event] | BaseException | None] = deque()
         self._arrived = threading.Event()
@@ -205,15 +207,16 @@ class TvWSClient:
             if self._pump is not None:
                 return
             source = self._source = self._open()
+            fresh = self._record is not None and not os.path.lexists(self._record)
             try:
                 pump = self._make_pump(source)
                 pump.connect()
             except BaseException:
-                empty = self._writer if self._writer is not None and not self._writer.records else None
+                empty = fresh and self._writer is not None and not self._writer.records
                 self._release()
-                if empty is not None and self._record is not None:
+                if empty:
                     # Nothing was recorded: a file that only stands in the way of the next attempt.
-                    self._record.unlink(missing_ok=True)
+                    cast(Path, self._record).unlink(missing_ok=True)
                 raise
             self._pump = pump
             threaded = source.threaded if self._threaded is None else self._threaded
@@ -235,9 +238,9 @@ class TvWSClient:
             on_gap = self._on_gap or cast(OnGap, source.on_gap)
             settings = replace(settings, watchdogs=OFF, on_gap=on_gap)
         protocol = ClientProtocol(rng=rng, settings=settings)
-        if self._record is not None:
-            self._writer = self._make_writer(self._record, source, seed)
         if source.tape is not None and not self._wanted:
+            if self._record is not None:
+                self._writer = self._make_writer(self._record, source, seed, source.clock.now())
             return self._make_tape_pump(source, protocol)
         for subscription in self._wanted:
             protocol.subscribe(subscription)
@@ -246,14 +249,31 @@ class TvWSClient:
             from tvstreamer.transports.faulty import faulty
 
             connector = faulty(connector, self._faults, clock=source.clock)
-        if self._writer is None:
-            return Pump(protocol, connector, source.clock, source.more, backoff=self._backoff(rng))
-        from tvstreamer.transports.record import recording
-
-        # A recording ends where everything up to then has been handled, or a replay would close bars that this run did not.
-        connector = recording(connector, self._writer, now=source.clock.now, reached=lambda: pump.reached)
+        if self._record is not None:
+            connector = self._recorded(self._record, source, connector, seed, reached=lambda: pump.reached)
         pump = Pump(protocol, connector, source.clock, source.more, backoff=self._backoff(rng))
         return pump
+
+    def _recorded(
+        self, path: Path, source: Source, connector: Connector, seed: int | None, reached: Callable[[], float]
+    ) -> Connector:
+        from tvstreamer.transports.record import recording
+
+        start = source.clock.now()
+        opened: list[Transport] = []
+        if self._overwrite and path.exists():
+            # The tape that is there stays until there is something to take its place.
+            opened.append(connector())
+        try:
+            self._writer = self._make_writer(path, source, seed, start)
+        except BaseException:
+            for transport in opened:
+                transport.close()
+            raise
+        # A recording ends where everything up to then has been handled, or a replay would close bars that this run did not.
+        return recording(
+            lambda: opened.pop() if opened else connector(), self._writer, now=source.clock.now, reached=reached
+        )
 
     def _backoff(self, rng: random.Random) -> Backoff | None:
         return None if self._policy is None else Backoff(self._policy, rng)
@@ -282,7 +302,7 @@ class TvWSClient:
             return disturbed(reader, reader.header, self._faults)
         return reader.packets() if self._writer is None else iter(reader)
 
-    def _make_writer(self, path: Path, source: Source, seed: int | None) -> Any:
+    def _make_writer(self, path: Path, source: Source, seed: int | None, start: float) -> Any:
         from tvstreamer.tape.compression import compression_of
         from tvstreamer.tape.format import Header
         from tvstreamer.tape.redact import Redactor, new_key
@@ -292,7 +312,6 @@ class TvWSClient:
             key=new_key(None if seed is None else random.Random(seed)),
             secrets=self._credentials.secrets(),
         )
-        start = source.clock.now()
         header = Header(
             start=start,
             tool=f"tvstreamer {__version__}",
@@ -344,7 +363,10 @@ class TvWSClient:
         if self._reader is not None:
             self._reader.close()
         if writer is not None:
-            writer.finish()
+            try:
+                writer.finish()
+            finally:
+                self._recorded_in_all = (writer.messages, writer.bytes)
 
     def __enter__(self) -> Self:
         self.connect()
@@ -588,7 +610,7 @@ class TvWSClient:
     def written(self) -> tuple[int, int]:
         """Messages and bytes recorded so far."""
         writer = self._writer
-        return (0, 0) if writer is None else (writer.messages, writer.bytes)
+        return self._recorded_in_all if writer is None else (writer.messages, writer.bytes)
 
     @property
     def source(self) -> Source | None:

@@ -74,6 +74,7 @@ def test_what_was_missed_is_only_told_or_ends_it_with_5(tmp_path: Path, on_gap: 
     assert result.returncode == (0 if on_gap == "yield" else 5)
     assert "filled 0/1" in result.stderr
     assert ("were missed (missing)" in result.stderr) is (on_gap == "raise")
+    assert f"recorded {tape}: " in result.stderr
     replay = run("replay", tape)
     assert replay.stdout == result.stdout
     assert replay.returncode == result.returncode

@@ -31,6 +31,7 @@ from tvstreamer import (
     SymbolError,
     SymbolFailed,
     TapeMismatch,
+    TapeWriteError,
     Tick,
     TransportClosed,
     TransportTimeout,
@@ -334,3 +335,38 @@ def test_history_ends_with_the_stream_that_it_waits_beside(threaded: bool) -> No
         client = TvWSClient(source=server.connect, clock=server.clock, threaded=threaded, faults=plan, reconnect=False)
         with client, pytest.raises(TransportClosed):
             client.get_history("NASDAQ:AAPL", "60", 3, timeout=60.0)
+
+
+def nowhere() -> Any:
+    raise ConnectFailed("ws://127.0.0.1/", "nobody is there")
+
+
+def test_a_first_connection_that_fails_leaves_no_new_tape(tmp_path: Path) -> None:
+    tape = tmp_path / "s.jsonl"
+    with pytest.raises(ConnectFailed):
+        TvWSClient([PAIR], source=nowhere, record=tape).connect()
+    assert not tape.exists()
+
+
+def test_a_first_connection_that_fails_leaves_the_tape_that_was_to_be_replaced(tmp_path: Path) -> None:
+    tape = tmp_path / "s.jsonl"
+    tape.write_text("precious")
+    with pytest.raises(ConnectFailed):
+        TvWSClient([PAIR], source=nowhere, record=tape, overwrite=True).connect()
+    assert tape.read_text() == "precious"
+
+
+def test_a_connection_replaces_the_tape_and_the_figures_stay_when_it_is_over(tmp_path: Path) -> None:
+    tape = tmp_path / "s.jsonl"
+    tape.write_text("old")
+    with TvWSClient([PAIR], source="fake:seed=1,speed=max", n_init_bars=5, record=tape, overwrite=True) as client:
+        client.poll(10)
+    assert client.written[0] > 0
+    assert client.written[1] == tape.stat().st_size
+
+
+def test_a_tape_that_cannot_be_replaced_costs_the_connection_that_was_open_already(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with FakeServer(seed=1, speed="max") as server, pytest.raises(TapeWriteError):
+        TvWSClient([PAIR], source=server.connect, record=folder, overwrite=True).connect()

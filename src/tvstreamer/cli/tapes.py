@@ -63,13 +63,22 @@ def record(
     )
     counter = _Counter(client)
     with _event_file(events) as write, Stopping() as stopping, client:
-        for batch in turns(client, stopping, max_events=max_events, duration=duration, idle=counter.show):
-            for event in batch:
-                write(event)
-                counter.tell(event)
-            counter.events += len(batch)
+        end: TvError | None = None
+        try:
+            for batch in turns(client, stopping, max_events=max_events, duration=duration, idle=counter.show):
+                for event in batch:
+                    write(event)
+                    counter.tell(event)
+                counter.events += len(batch)
+        except TapeWriteError:
+            raise
+        except TvError as error:
+            # What was recorded until then is there, and is told first.
+            end = error
         client.close()
         counter.finish(output)
+        if end is not None:
+            raise end
     return INTERRUPTED if stopping else 0
 
 
@@ -80,12 +89,10 @@ class _Counter:
         self._client = client
         self._live = sys.stderr.isatty()
         self.events = 0
-        self._written = (0, 0)
 
     def _line(self) -> str:
         counts = self._client.statistics()
-        self._written = max(self._written, self._client.written)
-        messages, size = self._written
+        messages, size = self._client.written
         reconnects = max(0, counts.connections - 1)
         return (
             f"{messages} messages, {size} bytes, {self.events} events, {counts.heartbeats} heartbeats,"

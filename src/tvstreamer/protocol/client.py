@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
@@ -697,7 +698,7 @@ class ClientProtocol:
     def _conclude(self, gap: Gap | None) -> None:
         """What a gap entails beyond its event."""
         if gap is not None and self._settings.on_gap == "raise" and self.broken is None:
-            span = f"from {gap.start:.0f} to {gap.end:.0f}"
+            span = f"from {_moment(gap.start)} to {_moment(gap.end)}"
             self.broken = ContinuityError(f"{gap.symbol} {gap.interval}: bars {span} were missed ({gap.reason})", gap)
         self._watch.found_gap = self._watch.found_gap or gap is not None
 
@@ -909,6 +910,14 @@ def _interval(resolution: str) -> tuple[str, int | None]:
     return str(interval), interval.seconds
 
 
+def _moment(time: float) -> str:
+    """A bar's time for people; one beyond what a `datetime` holds stays a number."""
+    try:
+        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{time:.0f}"
+
+
 _INFO_KEYS = {
     "type" if name == "kind" else name: name
     for name in SymbolInfo.__struct_fields__
@@ -926,6 +935,22 @@ def symbol_info(symbol: str, info: dict[str, Any]) -> SymbolInfo:
         else:
             extra[key] = value
     try:
-        return msgspec.convert({"type": "symbol_info", **known, "symbol": symbol, "extra": extra}, SymbolInfo)
+        return _convert_info(symbol, known, extra)
     except msgspec.ValidationError:
-        return SymbolInfo(symbol, extra=dict(info))
+        # One by one, as the others are not to suffer from one that is odd.
+        for key, name in _INFO_KEYS.items():
+            if name in known and not _fits(name, known[name]):
+                extra[key] = known.pop(name)
+        return _convert_info(symbol, known, extra)
+
+
+def _convert_info(symbol: str, known: dict[str, Any], extra: dict[str, Any]) -> SymbolInfo:
+    return msgspec.convert({"type": "symbol_info", **known, "symbol": symbol, "extra": extra}, SymbolInfo)
+
+
+def _fits(name: str, value: Any) -> bool:
+    try:
+        _convert_info("", {name: value}, {})
+    except msgspec.ValidationError:
+        return False
+    return True

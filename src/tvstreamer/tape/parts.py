@@ -12,7 +12,7 @@ from pathlib import Path
 from tvstreamer.errors import InvalidPlan, shorten
 
 _PACKED = (".gz", ".zst")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMG]B)", re.ASCII)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMG]B)", re.ASCII | re.IGNORECASE)
 _TIME = re.compile(r"(\d+(?:\.\d+)?)([smh])", re.ASCII)
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "s": 1, "m": 60, "h": 3600}
 
@@ -55,12 +55,12 @@ class Rotation:
 
     @classmethod
     def parse(cls, text: str) -> Rotation:
-        """`100MB`, `1h`, or both as `100MB,1h`. A kilobyte has 1,000 bytes. Raises `InvalidPlan`."""
+        """`100MB` (or `100mb`), `1h`, or both as `100MB,1h`. A kilobyte has 1,000 bytes. Raises `InvalidPlan`."""
         size: int | None = None
         seconds: float | None = None
         for word in text.split(","):
             if size is None and (measure := _SIZE.fullmatch(word)):
-                size = int(float(measure[1]) * _UNITS[measure[2]])
+                size = int(float(measure[1]) * _UNITS[measure[2].upper()])
             elif seconds is None and (measure := _TIME.fullmatch(word)):
                 seconds = float(measure[1]) * _UNITS[measure[2]]
             else:

@@ -463,7 +463,9 @@ def test_gaps_may_end_the_stream() -> None:
         assert any(isinstance(event, Gap) for event in talk.complete(at=lost_at + 1))
     broken = talk.client.broken
     assert isinstance(broken, ContinuityError)
-    assert str(broken) == "EX:SYM 1: bars from 60 to 120 were missed (disconnected)"
+    assert str(broken) == (
+        "EX:SYM 1: bars from 1970-01-01 00:01:00Z to 1970-01-01 00:02:00Z were missed (disconnected)"
+    )
     assert broken.gap == gap(60, 120, 0, 1), "the first one"
 
 
@@ -1088,9 +1090,19 @@ def test_no_server_makes_us_remember_every_word_that_it_invents(talk: Talk) -> N
     assert [notice.method for notice in told if isinstance(notice, Notice)][999:] == ["novel999", "*"]
 
 
-def test_info_that_does_not_fit_its_fields_is_kept_whole(talk: Talk) -> None:
-    info = {"name": ["SYM"], "novel": 1}
-    assert talk.hear("symbol_resolved", talk.cs, talk.alias, info) == [SymbolInfo("EX:SYM", extra=info)]
+def test_info_that_does_not_fit_its_field_is_kept_and_costs_no_other(talk: Talk) -> None:
+    info = {"name": ["SYM"], "type": 7, "novel": 1, "pricescale": 100, "timezone": "Etc/UTC"}
+    extra = {"name": ["SYM"], "type": 7, "novel": 1}
+    told = SymbolInfo("EX:SYM", pricescale=100, timezone="Etc/UTC", extra=extra)
+    assert talk.hear("symbol_resolved", talk.cs, talk.alias, info) == [told]
+
+
+def test_a_gap_beyond_all_calendars_ends_the_stream_with_a_number() -> None:
+    talk = Talk(NO_TICKS, on_gap="raise")
+    talk.load(row(0.0), row(60.0))
+    talk.more(3, row(1e18))
+    talk.client.handle_deadline(1.0 + RESTORE_TIMEOUT)
+    assert "to 1000000000000000000 were missed" in str(talk.client.broken)
 
 
 def test_subscribing_while_connected_asks_at_once(talk: Talk) -> None:

@@ -43,6 +43,8 @@ def test_a_part_that_was_renamed_is_followed_by_its_new_name() -> None:
         ("100MB", 100_000_000, None),
         ("1.5KB", 1_500, None),
         ("2GB", 2_000_000_000, None),
+        ("100kB", 100_000, None),
+        ("100mb", 100_000_000, None),
         ("30s", None, 30.0),
         ("5m", None, 300.0),
         ("1h", None, 3600.0),
@@ -54,7 +56,7 @@ def test_a_limit_is_a_size_a_time_or_both(text: str, size: int | None, seconds: 
     assert Rotation.parse(text) == Rotation(size, seconds)
 
 
-@pytest.mark.parametrize("text", ["", "100", "MB", "0MB", "0s", "1h,0KB", "1h,2h", "1KB,2KB", "1h,", "-1h", "1 h", "1d", "1mb", "٣s"])
+@pytest.mark.parametrize("text", ["", "100", "MB", "0MB", "0s", "1h,0KB", "1h,2h", "1KB,2KB", "1h,", "-1h", "1 h", "1d", "1mm", "1H", "٣s"])
 def test_any_other_limit_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(InvalidPlan, match="expected a size in KB, MB or GB, a time in s, m or h") as refused:
         Rotation.parse(text)
