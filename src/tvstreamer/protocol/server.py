@@ -6,15 +6,14 @@ and series they name kept; whoever answers them hands packets to `reply`. What t
 
 from __future__ import annotations
 
-from collections import deque
+import re
 from collections.abc import Iterable
 from typing import Any
-
-import msgspec
 
 from tvstreamer.constants import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
 from tvstreamer.errors import FramingError, InvalidPlan
 from tvstreamer.protocol import codec, framing
+from tvstreamer.protocol.journal import Journal
 from tvstreamer.protocol.packets import (
     COMMANDS,
     ChartCreateSession,
@@ -39,17 +38,8 @@ from tvstreamer.protocol.packets import (
     Unknown,
 )
 
-_JOURNAL = 10_000
+_METHOD = re.compile(r'~m~\d+~m~\{"m":"([^"]{1,64})"')
 _KNOWN = {str(command.__struct_config__.tag) for command in COMMANDS}
-
-
-class JournalEntry(msgspec.Struct, frozen=True):
-    """One thing that happened: `kind` is `command`, `rejected`, `ignored`, `tolerated` or `closed`."""
-
-    at: float
-    kind: str
-    method: str
-    detail: str = ""
 
 
 class ServerChart:
@@ -82,6 +72,7 @@ class ServerProtocol:
         heartbeat_interval: float = HEARTBEAT_INTERVAL,
         heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
         strict: bool = False,
+        number: int = 1,
     ) -> None:
         if not heartbeat_interval > 0:
             raise InvalidPlan(f"heartbeat_interval {heartbeat_interval!r}: expected seconds above 0")
@@ -96,7 +87,8 @@ class ServerProtocol:
         self._unechoed: dict[str, float] = {}
         self.charts: dict[str, ServerChart] = {}
         self.quotes: dict[str, ServerQuotes] = {}
-        self.journal: deque[JournalEntry] = deque(maxlen=_JOURNAL)
+        self.journal = Journal(number)
+        self._now = 0.0
         self.closing: tuple[int, str] | None = None
         """Code and reason once the connection is to be closed, after what is still to be sent."""
 
@@ -118,11 +110,13 @@ class ServerProtocol:
 
     def connected(self, now: float) -> None:
         """Greets, and starts to count the time between heartbeats."""
+        self._now = now
         self._outbox.append(framing.packet(codec.encode(self._hello)))
         self._next_heartbeat = now + self._interval
 
     def receive(self, message: str, at: float) -> None:
         """Takes a client's message. Raises `FramingError` where not even leniency finds packets in it."""
+        self._now = at
         try:
             payloads = framing.split(message)
         except FramingError as error:
@@ -145,7 +139,7 @@ class ServerProtocol:
             if known is None:
                 return
             command = known
-        self.note(at, "command", str(command.__struct_config__.tag))
+        self.journal.command(at, command, self._symbol_of)
         if self._keep(command, at):
             self._requests.append(command)
 
@@ -226,14 +220,19 @@ class ServerProtocol:
         self._requests = []
         return requests
 
-    def reply(self, packets: Iterable[Reply]) -> None:
-        """Sends these packets as one message."""
-        payloads = [codec.encode(packet) for packet in packets]
+    def reply(self, packets: Iterable[Reply], at: float | None = None) -> None:
+        """Sends these packets as one message. `at` is for the journal; the last moment heard of where it is not given."""
+        moment = self._now if at is None else at
+        payloads = []
+        for packet in packets:
+            self.journal.reply(moment, packet)
+            payloads.append(codec.encode(packet))
         if payloads:
             self._outbox.append(framing.join(payloads))
 
-    def send(self, message: str) -> None:
+    def send(self, message: str, at: float | None = None) -> None:
         """Sends a message as it is."""
+        self.journal.message(self._now if at is None else at, _METHOD.findall(message))
         self._outbox.append(message)
 
     def refuse(self, reason: str, at: float) -> None:
@@ -266,6 +265,7 @@ class ServerProtocol:
 
     def handle_deadline(self, now: float) -> None:
         """Sends the heartbeats that are due, each alone in its message; drops a client that does not echo."""
+        self._now = now
         if self.closing is not None or self._next_heartbeat is None:
             return
         if self._patience is not None and self._unechoed:
@@ -282,7 +282,15 @@ class ServerProtocol:
 
     def note(self, at: float, kind: str, method: str, detail: str = "") -> None:
         """An entry in the journal."""
-        self.journal.append(JournalEntry(at, kind, method, detail))
+        self.journal.note(at, kind, method, detail)
+
+    def _symbol_of(self, session: str, name: str) -> str | None:
+        """The symbol string of an alias or of a series."""
+        chart = self.charts.get(session)
+        if chart is None:
+            return None
+        series = chart.series.get(name)
+        return chart.symbols.get(name if series is None else series.p.alias)
 
 
 def _flatten(parameters: list[Any]) -> list[str] | None:

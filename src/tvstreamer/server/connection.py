@@ -59,6 +59,7 @@ class MarketConnection:
             heartbeat_interval=manners.heartbeat_interval,
             heartbeat_timeout=manners.heartbeat_timeout,
             strict=manners.strict,
+            number=self._number,
         )
         self.protocol.connected(now)
 
@@ -138,7 +139,7 @@ class MarketConnection:
         self._bursts.append([])
 
     def send(self, replies: Iterable[Reply], at: float) -> None:
-        self.server.reply([timed(reply, at) for reply in replies])
+        self.server.reply([timed(reply, at) for reply in replies], at)
 
     def follow(self, symbol: str, at: float) -> float:
         if symbol not in self._followed:
@@ -211,4 +212,4 @@ class MarketConnection:
             pending += [(tick.time, symbol, tick) for tick in self.market.ticks(symbol, self._cursor(symbol), now)]
         self._told = max(self._told, now)
         for _, symbol, tick in sorted(pending, key=lambda each: (each[0], each[1])):
-            self.server.reply([reply for desk in self._desks for reply in desk.tick(symbol, tick)])
+            self.server.reply([reply for desk in self._desks for reply in desk.tick(symbol, tick)], tick.time)

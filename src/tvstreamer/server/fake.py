@@ -21,7 +21,7 @@ from tvstreamer.errors import ConnectFailed, InvalidPlan, shorten
 from tvstreamer.faults import FaultPlan, Fired
 from tvstreamer.faults.kinds import Carrier
 from tvstreamer.intervals import Interval
-from tvstreamer.protocol.server import JournalEntry
+from tvstreamer.protocol.journal import JournalEntry
 from tvstreamer.server.catalogue import CATALOGUE
 from tvstreamer.server.connection import MarketConnection
 from tvstreamer.server.faulty import FaultyPeer
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 Connection = MarketConnection | TapeConnection
 Peer = FaultyPeer[Connection]
 _LAST_PORT = 65_535
+_ENDED: Final = 1_000
+"""Connections that are over and are remembered, for the journal and the faults that fired."""
 _IN_MEMORY: Final[tuple[Carrier, ...]] = ("message", "handshake")
 
 
@@ -124,7 +126,7 @@ class FakeServer:
         self._address = (host, port)
         self._lock = threading.RLock()
         self._peers: list[tuple[Peer, ServedTransport | None]] = []
-        """All connections that there were, those in memory with their client's end."""
+        """The connections that there are and the newest that were, those in memory with their client's end."""
         self._plan = faults or FaultPlan()
         self._refused: list[Fired] = []
         self._listener: Listener | None = None
@@ -168,9 +170,17 @@ class FakeServer:
         self._plan.require(_IN_MEMORY, "a connection in memory")
         peer = self._new_connection(self._manners, self.clock)
         transport = ServedTransport(peer, self.clock, url="fake:")
+        self._admit(peer, transport)
+        return transport
+
+    def _admit(self, peer: Peer, transport: ServedTransport | None) -> None:
         with self._lock:
             self._peers.append((peer, transport))
-        return transport
+            if len(self._peers) < 2 * _ENDED:
+                return
+            ended = [number for number, (each, _) in enumerate(self._peers[:-1]) if not each.open]
+            forgotten = set(ended[: max(0, len(ended) - _ENDED)])
+            self._peers = [pair for number, pair in enumerate(self._peers) if number not in forgotten]
 
     def start(self) -> None:
         """Starts to listen, if that has not been done. Raises `ServerStartError`."""
@@ -198,8 +208,7 @@ class FakeServer:
             # with its heartbeats, so none is waited for.
             manners, clock = replace(manners, heartbeat_timeout=None), self._new_clock()
         peer = self._new_connection(manners, clock)
-        with self._lock:
-            self._peers.append((peer, None))
+        self._admit(peer, None)
         return peer, clock
 
     def _on_http(self, request: HttpRequest) -> HttpResponse | None:
@@ -230,12 +239,14 @@ class FakeServer:
 
     @property
     def journal(self) -> list[JournalEntry]:
-        """What clients asked for and what was refused or tolerated, connection by connection; the newest 10,000 of each."""
+        """What clients asked for, what was made of it and what they were told, connection by connection.
+
+        Of each connection the newest 10,000 commands and remarks and the newest 500 replies, of the connections that are
+        over the newest 1,000.
+        """
         with self._lock:
             connections = [peer.inner for peer, _ in self._peers]
-        return [
-            entry for connection in connections if connection.protocol for entry in list(connection.protocol.journal)
-        ]
+        return [entry for connection in connections if connection.protocol for entry in connection.protocol.journal]
 
     def _move(
         self, change: Callable[[float], object], each: Callable[[MarketConnection], None] | None = None

@@ -63,6 +63,7 @@ class TapeConnection:
             heartbeat_interval=manners.heartbeat_interval,
             heartbeat_timeout=manners.heartbeat_timeout,
             strict=manners.strict,
+            number=self._number,
         )
         self.protocol.connected(now)
 
@@ -170,7 +171,7 @@ class TapeConnection:
             return
         text = self._playback.take()
         if text is not None and not _only_heartbeats(text):
-            self._server.send(text)
+            self._server.send(text, moment)
 
 
 def _only_heartbeats(message: str) -> bool:

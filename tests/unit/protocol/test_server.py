@@ -10,6 +10,7 @@ import pytest
 
 from tvstreamer.errors import FramingError, InvalidPlan
 from tvstreamer.protocol import framing
+from tvstreamer.protocol.journal import JournalEntry
 from tvstreamer.protocol.packets import (
     CreateSeries,
     CreateStudy,
@@ -21,7 +22,7 @@ from tvstreamer.protocol.packets import (
     SeriesLoading,
     SetLocale,
 )
-from tvstreamer.protocol.server import JournalEntry, ServerProtocol
+from tvstreamer.protocol.server import ServerProtocol
 
 SESSION = Path(__file__).resolve().parents[3] / "fixtures" / "wire" / "minute-session.log"
 HELLO = Hello("0.1.1_demo-1", 5, 5000, "demo", "0", 2, "json", "192.0.2.1:443", ["3.66"])
@@ -50,7 +51,7 @@ class Talk:
     @property
     def journal(self) -> list[tuple[str, str, str]]:
         """Takes kind, method and detail of what has been noted since."""
-        entries = [(entry.kind, entry.method, entry.detail) for entry in self.server.journal]
+        entries = [(entry.kind, entry.method, entry.detail) for entry in self.server.journal if entry.kind != "reply"]
         self.server.journal.clear()
         return entries
 
@@ -114,15 +115,28 @@ def test_a_message_without_packets_says_nothing(talk: Talk) -> None:
 def test_the_journal_tells_when_and_what_but_no_token(talk: Talk) -> None:
     talk.say("set_auth_token", "secret", at=2.5)
     assert list(talk.server.journal) == [JournalEntry(2.5, "command", "set_auth_token", "")]
-    assert "secret" not in repr(talk.server.journal)
+    assert "secret" not in repr(list(talk.server.journal))
 
 
-def test_the_journal_forgets_the_oldest() -> None:
-    talk = Talk()
-    for number in range(10_050):
-        talk.server.note(float(number), "ignored", "novel")
-    assert len(talk.server.journal) == 10_000
-    assert talk.server.journal[0].at == 50.0
+def test_the_journal_tells_which_symbols_and_interval_and_what_was_answered(talk: Talk) -> None:
+    talk.say("chart_create_session", "cs_1", "")
+    talk.say("resolve_symbol", "cs_1", "sym", '={"symbol":"NASDAQ:AAPL"}')
+    talk.say("create_series", "cs_1", "s1", "t1", "sym", "1D", 10, "")
+    talk.say("request_more_data", "cs_1", "s1", 5)
+    talk.say("request_more_data", "cs_2", "s1", 5, at=7.0)
+    told = [(entry.kind, entry.method, entry.symbols, entry.interval) for entry in talk.server.journal]
+    assert told[1:] == [
+        ("command", "resolve_symbol", ("NASDAQ:AAPL",), ""),
+        ("command", "create_series", ("NASDAQ:AAPL",), "1D"),
+        ("command", "request_more_data", ("NASDAQ:AAPL",), ""),
+        ("command", "request_more_data", (), ""),
+    ]
+    talk.server.reply([QuoteCompleted(QuoteCompleted.Params("qs", "A:B"))])
+    talk.server.reply([QuoteCompleted(QuoteCompleted.Params("qs", "A:B"))], 9.0)
+    talk.server.send(framing.join(['{"m":"du","p":[]}', '{"m":"qsd","p":[]}']))
+    talk.server.send(framing.packet('{"m":"du","p":[]}'), 11.0)
+    told_at = [(entry.at, entry.method) for entry in talk.server.journal if entry.kind == "reply"]
+    assert told_at == [(7.0, "quote_completed"), (9.0, "quote_completed"), (7.0, "du"), (7.0, "qsd"), (11.0, "du")]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +178,7 @@ def test_a_wrong_length_is_forgiven_unless_strict(message: str) -> None:
 def test_what_is_noted_of_a_wrong_length_shows_nothing_of_the_message() -> None:
     talk = Talk()
     talk.server.receive('~m~28~m~{"m":"set_auth_token","p":["secret"]}', 1.0)
-    assert "secret" not in repr(talk.server.journal)
+    assert "secret" not in repr(list(talk.server.journal))
     assert talk.journal[0] == ("tolerated", "", "expected ~m~ at character 36")
 
 

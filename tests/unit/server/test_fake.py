@@ -154,7 +154,9 @@ def test_a_closed_server_does_not_start_again() -> None:
 def test_the_journal_tells_what_was_asked_for() -> None:
     with FakeServer(seed=1, speed="max") as server:
         server.connect().send(framing.packet('{"m":"set_locale","p":["en","US"]}') + framing.packet('{"m":"dance","p":[]}'))
-        assert [(entry.kind, entry.method) for entry in server.journal] == [("command", "set_locale"), ("ignored", "dance")]
+        server.connect().send(framing.packet('{"m":"set_locale","p":["en","US"]}'))
+        told = [(entry.connection, entry.kind, entry.method) for entry in server.journal]
+        assert told == [(1, "command", "set_locale"), (1, "ignored", "dance"), (2, "command", "set_locale")]
 
 
 def test_plain_http_on_the_port_knows_what_the_market_knows(tmp_path: Path) -> None:
@@ -174,3 +176,15 @@ def test_plain_http_on_the_port_knows_what_the_market_knows(tmp_path: Path) -> N
         assert found(market, BTC)[:1] == found(tape, BTC) == [BTC]
         assert found(market, "OTHER:SYM") == ["OTHER:SYM"]
         assert found(tape, "OTHER:SYM") == []
+
+
+def test_connections_that_are_over_are_forgotten_in_the_end_and_open_ones_are_not() -> None:
+    with FakeServer(seed=1, speed="max") as server:
+        first = server.connect()
+        first.send(framing.packet('{"m":"set_locale","p":["en","US"]}'))
+        for _ in range(2_500):
+            server.connect().close()
+        known = {entry.connection for entry in server.journal}
+        assert 1 in known
+        assert 2 not in known
+        assert len(server._peers) < 2_010
