@@ -34,6 +34,7 @@ _HOMES = {
         "ProtocolError", "RemoteProtocolError", "SeriesError", "ServerError", "ServerStartError", "SymbolError",
         "TapeError", "TapeExhausted", "TapeFormatError", "TapeMismatch", "TapeVersionError", "TapeWriteError",
         "TransportBusy", "TransportClosed", "TransportError", "TransportTimeout", "TvError", "UnsupportedFault",
+        "VerificationFailed",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
         TransportTimeout,
         TvError,
         UnsupportedFault,
+        VerificationFailed,
     )
     from tvstreamer.events import (
         Bar,

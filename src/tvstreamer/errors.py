@@ -32,6 +32,7 @@
       MailboxFull
       UnsupportedFault
       ServerStartError
+      VerificationFailed (also an AssertionError)
       MissingDependencyError (also an ImportError)
 
 Exceptions carry data; their text is built from it. `shorten` keeps values from outside readable, and short, in
@@ -250,6 +251,24 @@ class UnsupportedFault(TvError):
 
 class ServerStartError(TvError):
     """The fake server could not start to listen."""
+
+
+class VerificationFailed(TvError, AssertionError):
+    """Clients of a fake server did not do what they were expected to do.
+
+    `nearest` are the entries of its journal that come nearest, as lines of text.
+    """
+
+    def __init__(self, expected: str, found: str, nearest: list[str]) -> None:
+        super().__init__(expected, found, nearest)
+        self.expected = expected
+        self.found = found
+        self.nearest = nearest
+
+    def __str__(self) -> str:
+        lines = [f"expected {self.expected}, found {self.found}"]
+        lines.append("the nearest entries of the journal:" if self.nearest else "the journal is empty")
+        return "\n  ".join([*lines, *self.nearest])
 
 
 class MissingDependencyError(TvError, ImportError):

@@ -24,6 +24,7 @@ from tvstreamer.errors import (
     TransportClosed,
     TransportTimeout,
     TvError,
+    VerificationFailed,
     shorten,
 )
 from tvstreamer.events import Gap
@@ -120,6 +121,8 @@ def test_an_error_with_a_builtin_counterpart_is_caught_as_that(error: type[TvErr
         TapeError("plain"),
         SymbolError("no", reply="symbol_error"),
         MissingDependencyError("typer", "cli"),
+        VerificationFailed("1 of command create_series", "2", ["an entry"]),
+        VerificationFailed("1 of command create_series", "0", []),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
 from tvstreamer.constants import ANONYMOUS_TOKEN, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
-from tvstreamer.errors import ConnectFailed, InvalidPlan, shorten
+from tvstreamer.errors import ConnectFailed, InvalidPlan, VerificationFailed, shorten
 from tvstreamer.faults import FaultPlan, Fired
 from tvstreamer.faults.kinds import Carrier
 from tvstreamer.intervals import Interval
@@ -31,6 +31,7 @@ from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
 from tvstreamer.server.pages import Pages
 from tvstreamer.server.shared import SharedMarket
 from tvstreamer.server.taped import TapeConnection, recorded_symbols
+from tvstreamer.server.verification import Count, Expected, check_count, check_order
 from tvstreamer.symbols import parse_symbol
 from tvstreamer.tape.format import Record
 from tvstreamer.tape.player import Playback, index
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 Connection = MarketConnection | TapeConnection
 Peer = FaultyPeer[Connection]
 _LAST_PORT = 65_535
+_LOOK: Final = 0.01
+"""Real seconds between two looks at the journal."""
 _ENDED: Final = 1_000
 """Connections that are over and are remembered, for the journal and the faults that fired."""
 _IN_MEMORY: Final[tuple[Carrier, ...]] = ("message", "handshake")
@@ -248,6 +251,37 @@ class FakeServer:
             connections = [peer.inner for peer, _ in self._peers]
         return [entry for connection in connections if connection.protocol for entry in connection.protocol.journal]
 
+    def verify(
+        self,
+        method: str,
+        *,
+        symbol: str | None = None,
+        interval: str | None = None,
+        connection: int | None = None,
+        kind: str = "command",
+        count: int | None = None,
+        at_least: int | None = None,
+        at_most: int | None = None,
+        timeout: float = 0.0,
+    ) -> list[JournalEntry]:
+        """Checks how often clients did something, by default that they did it at all. Returns what is meant.
+
+        `timeout` is for clients that are still at it: real seconds in which it may come true. Raises
+        `VerificationFailed`, an `AssertionError` that shows the nearest entries of the journal.
+        """
+        expected = Expected(method, symbol, interval, connection, kind)
+        numbers = Count.of(count, at_least, at_most)
+        return _eventually(lambda: check_count(self.journal, expected, numbers), timeout)
+
+    def verify_order(self, *order: str | Expected, timeout: float = 0.0) -> list[JournalEntry]:
+        """Checks that commands came one after the other, with anything in between: methods, or what is `Expected` of each.
+
+        The journal is read connection by connection: what the first one did comes before what the second did. Raises
+        `VerificationFailed`.
+        """
+        wanted = [Expected(each) if isinstance(each, str) else each for each in order]
+        return _eventually(lambda: check_order(self.journal, wanted), timeout)
+
     def _move(
         self, change: Callable[[float], object], each: Callable[[MarketConnection], None] | None = None
     ) -> None:
@@ -345,6 +379,19 @@ def _told(connection: Connection, at: float, each: Callable[[MarketConnection], 
         if each is not None:
             each(connection)
         connection.market_moved(at)
+
+
+def _eventually(check: Callable[[], list[JournalEntry]], timeout: float) -> list[JournalEntry]:
+    """The outcome of a check that may fail for a while."""
+    clock, never = SystemClock(), threading.Event()
+    until = clock.now() + timeout
+    while True:
+        try:
+            return check()
+        except VerificationFailed:
+            if clock.now() >= until:
+                raise
+        clock.wait(never, _LOOK)
 
 
 def _speed(speed: float | str) -> float | None:

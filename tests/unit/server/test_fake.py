@@ -11,10 +11,11 @@ import pytest
 
 from tvstreamer import Bar, Event, Tick, TvWSClient
 from tvstreamer.clock import ScaledClock, SystemClock, VirtualClock
-from tvstreamer.errors import AuthError, FramingError, InvalidPlan, SymbolError, TransportClosed
+from tvstreamer.errors import AuthError, FramingError, InvalidPlan, SymbolError, TransportClosed, VerificationFailed
 from tvstreamer.events import SeriesFailed, SymbolFailed
 from tvstreamer.protocol import framing
 from tvstreamer.server.fake import FakeServer
+from tvstreamer.server.verification import Expected
 
 BTC = "BINANCE:BTCUSDT"
 
@@ -188,3 +189,22 @@ def test_connections_that_are_over_are_forgotten_in_the_end_and_open_ones_are_no
         assert 1 in known
         assert 2 not in known
         assert len(server._peers) < 2_010
+
+
+def test_what_clients_did_can_be_verified() -> None:
+    with FakeServer(seed=1, speed="max") as server:
+        with TvWSClient([(BTC, "1")], source=server.connect, clock=server.clock, n_init_bars=5) as client:
+            take(client, turns=5)
+        [series] = server.verify("create_series", symbol=BTC, interval="1m", count=1)
+        assert series.connection == 1
+        server.verify("create_series", symbol="NASDAQ:AAPL", count=0)
+        server.verify_order("chart_create_session", Expected("create_series", BTC))
+        with pytest.raises(VerificationFailed, match="create_series"):
+            server.verify("create_series", interval="1D")
+
+
+def test_a_verification_waits_for_clients_that_are_still_at_it() -> None:
+    with FakeServer(seed=1) as server:
+        with TvWSClient([(BTC, "1")], source=server.url, n_init_bars=5):
+            server.verify("create_series", symbol=BTC, timeout=20)
+            server.verify("series_completed", kind="reply", timeout=20)
