@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from tvstreamer.clock import SystemClock
 from tvstreamer.protocol import framing
 from tvstreamer.server.listener import Listener
 from tvstreamer.testing.scripted import ScriptedConnection
+from tvstreamer.transports.websocket_client import connect
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 SYMBOL = "BINANCE:BTCUSDT"
@@ -264,6 +266,14 @@ def test_an_interrupted_demo_ends_at_once() -> None:
     assert (process.returncode, output, words) == (130, b"", b"")
 
 
+def test_a_server_with_tls_is_streamed_from_by_who_trusts_it(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    with serving("--tls", "--tls-ca", ca) as url:
+        assert url.startswith("wss://127.0.0.1:")
+        client = ssl.create_default_context(cafile=ca)
+        connect(url, clock=SystemClock(), ssl_context=client).close()
+
+
 def test_a_served_tape_answers_what_was_recorded(recorded: tuple[Path, bytes]) -> None:
     with serving(recorded[0], "--speed", "max") as url:
         lines = done("stream", "--source", url, "-s", SYMBOL, "-i", "1", "--events", "market", "--max-events", 100).splitlines()
@@ -309,6 +319,9 @@ def test_a_symbol_that_is_not_on_the_tape_exits_with_1(recorded: tuple[Path, byt
         (["record", "--source", FAKE, "-s", SYMBOL], "--output"),
         (["serve", "no-such-tape"], "no-such-tape"),
         (["serve", "."], "a directory"),
+        (["serve", "--tls-ca", "ca.pem"], "--tls with it"),
+        (["serve", "--tls-cert", "cert.pem"], "expected both"),
+        (["serve", "--tls", "--tls-ca", "no/such/folder/ca.pem"], "can be written"),
         (["serve", "s.jsonl", "--source", "fake"], "one of them"),
         (["serve", "s.jsonl", "--seed", "7"], "--seed 7"),
         (["serve", "--source", "fake:seed=1", "--seed", "7"], "one of them"),

@@ -27,6 +27,10 @@ def serve(
     seed: int | None,
     unknown: list[str] | None,
     strict: bool,
+    tls: bool,
+    tls_ca: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     duration: float | None,
     faults: str | None,
 ) -> int:
@@ -39,12 +43,17 @@ def serve(
         strict=strict,
         host=host,
         port=port,
+        tls=_tls(tls, tls_ca, tls_cert, tls_key),
         faults=None if faults is None else load_plan(faults),
     )
     with Stopping() as stopping, server:
+        if tls_ca is not None:
+            _write(tls_ca, server.ca_pem.read_bytes())
         # The address is the one thing that another program needs, so it alone is on standard output.
         say(server.url)
         print(f"serving {tape or f'a synthetic market, seed {server.seed}'}; Ctrl-C stops", file=sys.stderr)
+        if tls:
+            print(f"to trust it: SSL_CERT_FILE={tls_ca or server.ca_pem}", file=sys.stderr)
         waited = 0.0
         idle = threading.Event()
         while not stopping and (duration is None or waited < duration):
@@ -77,3 +86,21 @@ def _served(tape: str | None, source: str | None, seed: int | None, speed: str |
         if not Path(tape).is_file():
             raise InvalidSource(f"source {shorten(tape)}: no such file; expected a tape, or fake")
     return tape, options
+
+
+def _tls(made_up: bool, ca: str | None, certificate: str | None, key: str | None) -> bool | tuple[str, str]:
+    if certificate is not None and key is not None and not made_up and ca is None:
+        return certificate, key
+    if certificate is not None or key is not None:
+        raise InvalidPlan("--tls-cert and --tls-key: expected both, and neither --tls nor --tls-ca with them")
+    if ca is not None and not made_up:
+        raise InvalidPlan(f"--tls-ca {shorten(ca)}: expected --tls with it")
+    return made_up
+
+
+def _write(path: str, content: bytes) -> None:
+    try:
+        Path(path).write_bytes(content)
+    except (OSError, ValueError) as exc:
+        problem = getattr(exc, "strerror", None) or exc
+        raise InvalidPlan(f"--tls-ca {shorten(path)}: {problem}: expected a file that can be written") from exc

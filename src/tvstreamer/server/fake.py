@@ -40,6 +40,7 @@ from tvstreamer.transports.memory import ServedTransport
 
 if TYPE_CHECKING:
     from tvstreamer.server.listener import Listener
+    from tvstreamer.server.tls import Certificate
 
 Connection = MarketConnection | TapeConnection
 Peer = FaultyPeer[Connection]
@@ -89,7 +90,8 @@ class FakeServer:
     besides the anonymous ones; `heartbeat_timeout=None` never drops a client that does not echo; `strict` rejects what the
     real server is known to reject; `most_bars` are given in one answer at the most. With `tape` the recorded traffic is
     served in place of a market. `faults` are those of all its connections, numbered from 1 in the order in which they are
-    asked for, in memory and over the port alike.
+    asked for, in memory and over the port alike. With `tls` its port speaks `wss://`, with a certificate that is made up
+    (`ca_pem` makes clients trust it) or with the PEM files of a certificate and its key.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class FakeServer:
         faults: FaultPlan | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        tls: bool | tuple[str | Path, str | Path] = False,
         clock: Clock | None = None,
     ) -> None:
         if not 0 <= port <= _LAST_PORT:
@@ -127,6 +130,7 @@ class FakeServer:
             most_bars=most_bars,
         )
         self._address = (host, port)
+        self._certificate = self._new_certificate(tls)
         self._lock = threading.RLock()
         self._peers: list[tuple[Peer, ServedTransport | None]] = []
         """The connections that there are and the newest that were, those in memory with their client's end."""
@@ -140,6 +144,20 @@ class FakeServer:
     def __repr__(self) -> str:
         where = self._listener.url if self._listener else "in memory"
         return f"<FakeServer seed={self.seed} {where}, {self._count} connections so far>"
+
+    def _new_certificate(self, tls: bool | tuple[str | Path, str | Path]) -> Certificate | None:
+        if tls is False:
+            return None
+        from tvstreamer.server.tls import made_up, own
+
+        return made_up(self._address[0]) if tls is True else own(*tls)
+
+    @property
+    def ca_pem(self) -> Path:
+        """The file that a client has to trust for `wss://`; one that was made up is there until the server is closed."""
+        if self._certificate is None:
+            raise InvalidPlan("ca_pem: expected a server with tls=True")
+        return self._certificate.ca_pem
 
     def _new_clock(self) -> Clock:
         if self._factor is None:
@@ -200,6 +218,7 @@ class FakeServer:
                     port=port,
                     strict_origin=self._manners.strict,
                     on_http=self._on_http,
+                    tls=None if self._certificate is None else self._certificate.context,
                 )
                 listener.start()
                 self._listener = listener
@@ -340,6 +359,8 @@ class FakeServer:
             listener.stop()
         for transport in transports:
             transport.close(1001, "server closed")
+        if self._certificate is not None:
+            self._certificate.discard()
 
     def __enter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -26,6 +27,7 @@ import anyio
 import anyio.abc
 import anyio.from_thread
 import anyio.lowlevel
+from anyio.streams.tls import TLSListener, TLSStream
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidOrigin
 from websockets.exceptions import ProtocolError as WebSocketProtocolError
@@ -91,6 +93,7 @@ class Listener:
         port: int = 0,
         strict_origin: bool = False,
         on_http: OnHttp | None = None,
+        tls: ssl.SSLContext | None = None,
         backend: str = "asyncio",
     ) -> None:
         self._make_connection = make_connection
@@ -98,6 +101,7 @@ class Listener:
         self._port = port
         self._strict_origin = strict_origin
         self._on_http = on_http
+        self._tls = tls
         self._backend = backend
         self._thread: threading.Thread | None = None
         self._portal: anyio.from_thread.BlockingPortal | None = None
@@ -152,7 +156,8 @@ class Listener:
     @property
     def url(self) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"ws://{host}:{self._port}{SOCKET_PATH}"
+        scheme = "ws" if self._tls is None else "wss"
+        return f"{scheme}://{host}:{self._port}{SOCKET_PATH}"
 
     def __enter__(self) -> Listener:
         self.start()
@@ -177,7 +182,11 @@ class Listener:
         listener = await anyio.create_tcp_listener(local_host=self._host, local_port=self._port)
         async with listener, anyio.from_thread.BlockingPortal() as portal, anyio.create_task_group() as clients:
             self._portal, self._stopping = portal, anyio.Event()
-            clients.start_soon(listener.serve, self._serve, clients)
+            if self._tls is None:
+                clients.start_soon(listener.serve, self._serve, clients)
+            else:
+                secure = _TlsListener(listener, self._tls, standard_compatible=False, handshake_timeout=HANDSHAKE_DEADLINE)
+                clients.start_soon(secure.serve, self._serve, clients)
             started.set_result(listener.extra(anyio.abc.SocketAttribute.local_port))
             await self._stopping.wait()
             for client in self._clients:
@@ -187,7 +196,7 @@ class Listener:
                     await next(iter(self._clients)).ended.wait()
             clients.cancel_scope.cancel()
 
-    async def _serve(self, stream: anyio.abc.SocketStream) -> None:
+    async def _serve(self, stream: anyio.abc.ByteStream) -> None:
         client = _Client(stream, self._strict_origin, self._make_connection)
         self._clients.add(client)
         try:
@@ -211,7 +220,7 @@ class _Client:
     """
 
     def __init__(
-        self, stream: anyio.abc.SocketStream, strict_origin: bool, make_connection: MakeConnection | None
+        self, stream: anyio.abc.ByteStream, strict_origin: bool, make_connection: MakeConnection | None
     ) -> None:
         self.ended = anyio.Event()
         self._stream = stream
@@ -286,7 +295,7 @@ class _Client:
 
     async def _respond(self, response: HttpResponse, *, head_only: bool = False) -> None:
         await self._stream.send(response.encode(head_only=head_only))
-        await self._stream.send_eof()
+        await self._end()
 
     async def _upgrade(self, head: bytes) -> bool:
         self._websocket.receive_data(head)
@@ -453,7 +462,12 @@ class _Client:
             if data:
                 await self._stream.send(data)
             if b"" in pieces:
-                await self._stream.send_eof()
+                await self._end()
+
+    async def _end(self) -> None:
+        # anyio cannot half-close a TLS connection; there the client has to go by what was said.
+        if not isinstance(self._stream, TLSStream):
+            await self._stream.send_eof()
 
     async def _linger(self, seconds: float) -> None:
         """Reads until the client has closed too: to close a socket with unread data is to reset it."""
@@ -469,6 +483,17 @@ def _otherwise(request: HttpRequest) -> HttpResponse:
     if request.path == SOCKET_PATH:
         return HttpResponse(426, "here is a WebSocket, and only that\n", headers=(("Upgrade", "websocket"),))
     return HttpResponse(404, f"nothing at {shorten(request.path)}; the WebSocket is at {SOCKET_PATH}\n")
+
+
+class _TlsListener(TLSListener):
+    """One that takes a client which does not trust it, or does not speak TLS, for nothing unusual."""
+
+    @staticmethod
+    async def handle_handshake_error(exc: BaseException, stream: anyio.abc.AnyByteStream) -> None:
+        await anyio.aclose_forcefully(stream)
+        if not isinstance(exc, Exception):
+            raise exc
+        logger.debug("= no TLS with a client: %s", exc)
 
 
 class _WebSocket(ServerProtocol):
