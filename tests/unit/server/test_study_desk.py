@@ -53,7 +53,7 @@ class Client:
     @property
     def journal(self) -> list[tuple[str, str, str]]:
         assert self.connection.protocol is not None
-        return [(each.kind, each.method, each.detail) for each in self.connection.protocol.journal if each.kind != "command"]
+        return [(each.kind, each.method, each.detail) for each in self.connection.protocol.journal if each.kind not in ("command", "reply")]
 
 
 def methods(messages: list[Message]) -> list[list[str]]:
