@@ -19,6 +19,7 @@ _HOMES = {
     "tvstreamer.intervals": ("Interval",),
     "tvstreamer.studies": ("Study",),
     "tvstreamer.server.fake": ("FakeServer",),
+    "tvstreamer.proxy": ("Proxy",),
     "tvstreamer.faults": ("FaultPlan",),
     "tvstreamer.reconnect": ("ReconnectPolicy",),
     "tvstreamer.protocol.watchdogs": ("Watchdogs",),
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     from tvstreamer.logging_utils import configure_logging, trace
     from tvstreamer.protocol.subscription import Subscription
     from tvstreamer.protocol.watchdogs import Watchdogs
+    from tvstreamer.proxy import Proxy
     from tvstreamer.reconnect import ReconnectPolicy
     from tvstreamer.server.fake import FakeServer
     from tvstreamer.streaming import StreamRouter

@@ -56,16 +56,11 @@ def open_source(
 ) -> Source:
     """Reads a source and prepares it; nothing is connected yet. Raises `InvalidSource`, or what a tape raises."""
     if isinstance(spec, str):
-        kind, _, rest = spec.partition(":")
-        if kind == "live":
-            options = _options(spec, rest, _LIVE_OPTIONS)
-            return _socket(_live_url(options.get("host", "data"), spec), credentials, clock, origin, headers, timeout)
-        if kind == "fake":
+        url = socket_url(spec)
+        if url is not None:
+            return _socket(url, credentials, clock, origin, headers, timeout)
+        if spec.partition(":")[0] == "fake":
             return _fake(fake_options(spec), seed, speed)
-        if kind in ("ws", "wss"):
-            if not rest.startswith("//") or len(rest) < 3:
-                raise InvalidSource(f"source {shorten(spec)}: expected {kind}://HOST[:PORT]/PATH")
-            return _socket(spec, credentials, clock, origin, headers, timeout)
     if isinstance(spec, str | os.PathLike):
         return _tape(Path(spec), speed)
     if callable(spec):
@@ -94,6 +89,21 @@ def _options(spec: str, text: str, known: tuple[str, ...]) -> dict[str, str]:
             raise InvalidSource(f"source {shorten(spec)}: option {shorten(part)}: expected {expected}")
         options[key] = value
     return options
+
+
+def socket_url(spec: str) -> str | None:
+    """The address that `live`, `live:host=...`, `ws://...` or `wss://...` stands for; None for another kind of source.
+
+    Raises `InvalidSource`.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "live":
+        return _live_url(_options(spec, rest, _LIVE_OPTIONS).get("host", "data"), spec)
+    if kind not in ("ws", "wss"):
+        return None
+    if not rest.startswith("//") or len(rest) < 3:
+        raise InvalidSource(f"source {shorten(spec)}: expected {kind}://HOST[:PORT]/PATH")
+    return spec
 
 
 def _live_url(host: str, spec: str) -> str:

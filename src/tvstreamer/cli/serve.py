@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from tvstreamer.cli.output import say
@@ -54,12 +55,8 @@ def serve(
         print(f"serving {tape or f'a synthetic market, seed {server.seed}'}; Ctrl-C stops", file=sys.stderr)
         if tls:
             print(f"to trust it: SSL_CERT_FILE={tls_ca or server.ca_pem}", file=sys.stderr)
-        waited = 0.0
-        idle = threading.Event()
-        while not stopping and (duration is None or waited < duration):
-            step = _LOOK if duration is None else min(_LOOK, duration - waited)
-            idle.wait(step)
-            waited += step
+        for _ in looks(stopping, duration):
+            pass
     return INTERRUPTED if stopping else 0
 
 
@@ -104,3 +101,14 @@ def _write(path: str, content: bytes) -> None:
     except (OSError, ValueError) as exc:
         problem = getattr(exc, "strerror", None) or exc
         raise InvalidPlan(f"--tls-ca {shorten(path)}: {problem}: expected a file that can be written") from exc
+
+
+def looks(stopping: Stopping, duration: float | None) -> Iterator[None]:
+    """One turn every now and then until somebody asked to stop, or so many seconds are over."""
+    waited = 0.0
+    idle = threading.Event()
+    while not stopping and (duration is None or waited < duration):
+        step = _LOOK if duration is None else min(_LOOK, duration - waited)
+        idle.wait(step)
+        waited += step
+        yield

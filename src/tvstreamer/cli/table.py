@@ -141,6 +141,11 @@ _STALL = Option(
 _RECONNECT = Option(
     "reconnect", "how long to try to come back after a lost connection; 1h without this option", metavar="10m|off|forever"
 )
+_ROTATE = Option("rotate", "go on in a new file after so much: 100MB, 1h, or both as 100MB,1h", metavar="LIMIT")
+_FSYNC = Option(
+    "fsync", "when a record has to be on the disk, beyond what the system does by itself",
+    default="never", choices=("never", "interval", "always"),
+)  # fmt: skip
 _OUTAGES = (_ON_GAP, _STALL, _RECONNECT)
 _FAULTS = Option("faults", "disturb it by the fault plan in this TOML file", metavar="PLAN")
 
@@ -157,12 +162,7 @@ COMMANDS = (
         options=(
             _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _STUDIES, _OUTPUT, _OVERWRITE, _MAX_EVENTS, _DURATION,
             Option("events", "write the events here as JSON lines; - is standard output", metavar="FILE"),
-            *_OUTAGES, _FAULTS,
-            Option("rotate", "go on in a new file after so much: 100MB, 1h, or both as 100MB,1h", metavar="LIMIT"),
-            Option(
-                "fsync", "when a record has to be on the disk, beyond what the system does by itself",
-                default="never", choices=("never", "interval", "always"),
-            ),
+            *_OUTAGES, _FAULTS, _ROTATE, _FSYNC,
         ),
     ),
     Command(
@@ -193,6 +193,16 @@ COMMANDS = (
             Option("tls-cert", "serve wss:// with this certificate, a PEM file", metavar="FILE"),
             Option("tls-key", "the key of --tls-cert, a PEM file", metavar="FILE"),
             _DURATION, _FAULTS,
+        ),
+    ),
+    Command(
+        "proxy", "Pass any client through to a server, recorded and disturbed.", "tvstreamer.cli.proxy:proxy",
+        options=(
+            Option("to", "live, live:host=prodata, ws://HOST:PORT, or wss://HOST", required=True, metavar="SERVER"),
+            Option("listen", "the port to listen on; 0 takes a free one", "whole", default=0, zero=True, metavar="PORT"),
+            Option("host", "the address to bind", default="127.0.0.1"),
+            Option("record", "the tape to write; compressed if it ends in .gz or .zst", metavar="FILE"),
+            _OVERWRITE, _FAULTS, _ROTATE, _FSYNC, _DURATION,
         ),
     ),
     Command(

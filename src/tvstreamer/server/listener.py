@@ -8,13 +8,14 @@ take their time.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -31,7 +32,7 @@ from anyio.streams.tls import TLSListener, TLSStream
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidOrigin
 from websockets.exceptions import ProtocolError as WebSocketProtocolError
-from websockets.frames import Frame, Opcode
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
@@ -72,12 +73,20 @@ _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 MakeConnection = Callable[[], tuple[ServedConnection, Clock]]
 """Called for each client whose handshake is in order; raises `ConnectFailed` with a status to refuse it nevertheless."""
 
+Wake = Callable[[], None]
+"""Makes the listener look at a connection again: for more messages, deadlines, whether it wants to close. For any thread."""
+
+Admit = Callable[[Request, Wake], Awaitable[tuple[ServedConnection, Clock]]]
+"""The same as `MakeConnection` for who wants to see the request, or has to wait before it can say yes."""
+
 OnHttp = Callable[[HttpRequest], HttpResponse | None]
 """From a plain request to its answer; None: not mine. It is called in the listener's thread."""
 
 
 class Listener:
-    """Serves each client with a connection of its own, made by `make_connection` together with its clock; None: plain HTTP only.
+    """Serves each client with a connection of its own, made by `make_connection` or `admit` together with its clock.
+
+    With neither it answers plain HTTP only.
 
     On a `SystemClock` or `ScaledClock`, deadlines fire when their time has come. On a `VirtualClock`, which then must
     be the connection's own, they fire as fast as the client takes what they send, once the connection is `active`;
@@ -87,8 +96,9 @@ class Listener:
 
     def __init__(
         self,
-        make_connection: MakeConnection | None,
+        make_connection: MakeConnection | None = None,
         *,
+        admit: Admit | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         strict_origin: bool = False,
@@ -96,7 +106,7 @@ class Listener:
         tls: ssl.SSLContext | None = None,
         backend: str = "asyncio",
     ) -> None:
-        self._make_connection = make_connection
+        self._admit = admit if make_connection is None else _at_once(make_connection)
         self._host = host
         self._port = port
         self._strict_origin = strict_origin
@@ -106,6 +116,7 @@ class Listener:
         self._thread: threading.Thread | None = None
         self._portal: anyio.from_thread.BlockingPortal | None = None
         self._stopping: anyio.Event | None = None
+        self._soon: Callable[[Callable[[], None]], object]
         self._clients: set[_Client] = set()
 
     def start(self) -> None:
@@ -181,7 +192,7 @@ class Listener:
     async def _main(self, started: Future[int]) -> None:
         listener = await anyio.create_tcp_listener(local_host=self._host, local_port=self._port)
         async with listener, anyio.from_thread.BlockingPortal() as portal, anyio.create_task_group() as clients:
-            self._portal, self._stopping = portal, anyio.Event()
+            self._portal, self._stopping, self._soon = portal, anyio.Event(), _runner(self._backend)
             if self._tls is None:
                 clients.start_soon(listener.serve, self._serve, clients)
             else:
@@ -196,8 +207,13 @@ class Listener:
                     await next(iter(self._clients)).ended.wait()
             clients.cancel_scope.cancel()
 
+    def _wake(self, client: _Client) -> None:
+        # Not by the portal, which waits until it was done: a loop that is about to end might never do it.
+        with suppress(RuntimeError):  # the loop is closed: there is nobody left to be woken
+            self._soon(client.wake)
+
     async def _serve(self, stream: anyio.abc.ByteStream) -> None:
-        client = _Client(stream, self._strict_origin, self._make_connection)
+        client = _Client(stream, self._strict_origin, self._admit, self._wake)
         self._clients.add(client)
         try:
             if self._stopping is not None and not self._stopping.is_set():
@@ -209,6 +225,7 @@ class Listener:
             logger.exception("! a connection failed")
         finally:
             self._clients.discard(client)
+            client.let_go()
             client.ended.set()
             await anyio.aclose_forcefully(stream)
 
@@ -220,11 +237,16 @@ class _Client:
     """
 
     def __init__(
-        self, stream: anyio.abc.ByteStream, strict_origin: bool, make_connection: MakeConnection | None
+        self,
+        stream: anyio.abc.ByteStream,
+        strict_origin: bool,
+        admit: Admit | None,
+        wake: Callable[[_Client], None],
     ) -> None:
         self.ended = anyio.Event()
         self._stream = stream
-        self._make_connection = make_connection
+        self._admission = admit
+        self._wake_from_anywhere = partial(wake, self)
         self._made: tuple[ServedConnection, Clock] | None = None
         self._websocket = _WebSocket(strict_origin)
         self._writing = anyio.Lock(fast_acquire=True)
@@ -246,7 +268,7 @@ class _Client:
                     await self._linger(GOODBYE_DEADLINE)
         if self._made is None or not upgraded or self._greeting.cancel_called:
             return
-        made, clock = self._made
+        (made, clock), self._made = self._made, None
         connection: FaultyPeer[Any] = made if isinstance(made, FaultyPeer) else FaultyPeer(made, clock)
         connection.connected(clock.now())
         try:
@@ -266,6 +288,12 @@ class _Client:
 
     def wake(self) -> None:
         self._woken.set()
+
+    def let_go(self) -> None:
+        """Ends a connection that was made for a client which was gone before it could begin."""
+        if self._made is not None:
+            connection, clock = self._made
+            connection.disconnected(clock.now(), 1006)
 
     def leave(self, code: int, reason: str) -> None:
         """Makes the client say goodbye as soon as its writer gets to it; ends a handshake at once."""
@@ -305,18 +333,18 @@ class _Client:
             assert isinstance(request, Request)
             response = self._websocket.accept(request)
             if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-                response = self._admit() or response
+                response = await self._admit(request) or response
             response.headers["Server"] = "tv"
             self._websocket.send_response(response)
         await self._put()
         return self._websocket.state is OPEN
 
-    def _admit(self) -> Response | None:
+    async def _admit(self, request: Request) -> Response | None:
         """Makes the connection; where it is refused, the answer that says so."""
-        if self._make_connection is None:
+        if self._admission is None:
             return self._websocket.reject(HTTPStatus.NOT_FOUND, "no WebSocket here\n")
         try:
-            self._made = self._make_connection()
+            self._made = await self._admission(request, self._wake_from_anywhere)
         except ConnectFailed as refused:
             response = self._websocket.reject(HTTPStatus(refused.status or 503), f"{refused.reason}\n")
             if refused.retry_after is not None:
@@ -446,7 +474,10 @@ class _Client:
             return
         if self._websocket.state is OPEN:
             try:
-                self._websocket.send_close(code, reason)
+                if code == CloseCode.NO_STATUS_RCVD:
+                    self._websocket.send_close()
+                else:
+                    self._websocket.send_close(code, reason)
             except WebSocketProtocolError:
                 self._websocket.send_close(1011, f"no close code: {code}")
         await self._put()
@@ -494,6 +525,22 @@ class _TlsListener(TLSListener):
         if not isinstance(exc, Exception):
             raise exc
         logger.debug("= no TLS with a client: %s", exc)
+
+
+def _runner(backend: str) -> Callable[[Callable[[], None]], object]:
+    """What has a function run in the event loop of this thread, asked from any other thread."""
+    if backend == "trio":
+        import trio
+
+        return trio.lowlevel.current_trio_token().run_sync_soon
+    return asyncio.get_running_loop().call_soon_threadsafe
+
+
+def _at_once(make_connection: MakeConnection) -> Admit:
+    async def admit(request: Request, wake: Wake) -> tuple[ServedConnection, Clock]:
+        return make_connection()
+
+    return admit
 
 
 class _WebSocket(ServerProtocol):

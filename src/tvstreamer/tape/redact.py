@@ -67,13 +67,19 @@ class Redactor:
 
     def __init__(self, *, key: bytes, secrets: Iterable[str] = ()) -> None:
         self._key = key
-        # The longest first, as one may be part of another.
-        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
-        self._secrets = sorted(forms - {ANONYMOUS_TOKEN}, key=lambda form: (-len(form), form))
-        self._needles = [secret.encode("utf-8", "surrogatepass") for secret in self._secrets]
+        self._secrets: list[str] = []
+        self._needles: list[bytes] = []
+        self.learn(secrets)
 
     def __repr__(self) -> str:
         return f"<Redactor of {len(self._secrets)} given secrets>"
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """From now on these are secret too."""
+        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+        # The longest first, as one may be part of another.
+        self._secrets = sorted({*self._secrets, *forms} - {ANONYMOUS_TOKEN}, key=lambda form: (-len(form), form))
+        self._needles = [secret.encode("utf-8", "surrogatepass") for secret in self._secrets]
 
     def pseudonym(self, secret: str) -> str:
         """What stands for this secret on this tape."""

@@ -40,6 +40,10 @@ SEND_DEADLINE: Final = 30.0
 CLOSE_DEADLINE: Final = 1.0
 """Real seconds that `close` spends on saying goodbye to a peer that takes nothing."""
 
+NO_CODE: Final = 1005
+ABNORMAL: Final = 1006
+"""What RFC 6455 calls a goodbye without a code, and an end without a goodbye; neither is ever sent."""
+
 _MAX_BYTES: Final = MAX_MESSAGE * 4
 _CHUNK: Final = 65_536
 _DIGITS: Final = 10
@@ -50,13 +54,13 @@ def connect(
     url: str = DEFAULT_URL,
     *,
     clock: Clock,
-    origin: str = DEFAULT_ORIGIN,
+    origin: str | None = DEFAULT_ORIGIN,
     headers: Iterable[tuple[str, str]] = (),
     cookie: str | None = None,
     timeout: float = 10.0,
     ssl_context: ssl.SSLContext | None = None,
 ) -> WebSocketTransport:
-    """Opens a connection; `timeout` is in real seconds, for each step of it.
+    """Opens a connection; `timeout` is in real seconds, for each step of it. With `origin=None` none is sent.
 
     A proxy is taken from `http_proxy`, `https_proxy` and `no_proxy`, except for
     loopback addresses. TLS certificates are verified unless `ssl_context` says otherwise. Redirects are not followed:
@@ -65,7 +69,7 @@ def connect(
     """
     shown = public_url(url)
     require_header_safe("url", url)
-    require_header_safe("origin", origin)
+    require_header_safe("origin", origin or "")
     require_header_safe("cookie", cookie or "")
     lines = []
     for name, value in headers:
@@ -82,7 +86,14 @@ def connect(
     direct = {"http_proxy_host": "none", "http_no_proxy": ["*"]} if _is_loopback(url) else {}
     try:
         client.connect(  # type: ignore[no-untyped-call]
-            url, origin=origin, header=lines, cookie=cookie, timeout=timeout, redirect_limit=0, **direct
+            url,
+            origin=origin,
+            suppress_origin=origin is None,
+            header=lines,
+            cookie=cookie,
+            timeout=timeout,
+            redirect_limit=0,
+            **direct,
         )
     except (OSError, websocket.WebSocketException, ValueError) as exc:
         status = getattr(exc, "status_code", None) or client.status
@@ -145,14 +156,17 @@ class WebSocketTransport:
                 self._release()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Says goodbye and ends the connection, without waiting for the peer's answer. For any thread."""
+        """Says goodbye and ends the connection, without waiting for the peer's answer. For any thread.
+
+        With 1005 the goodbye has no code, and with 1006 there is none.
+        """
         if not self._end(code, reason):
             return
         if self._sending.acquire(timeout=CLOSE_DEADLINE):
             try:
-                if self._send_failed is None:
+                if self._send_failed is None and code != ABNORMAL:
                     self._wire.send_deadline = CLOSE_DEADLINE
-                    self._client.send_close(code, reason.encode(errors="replace")[:123])
+                    self._client.send_goodbye(code, reason.encode(errors="replace")[:123])
             finally:
                 self._sending.release()
         self._wire.cut()
@@ -223,6 +237,13 @@ class WebSocketTransport:
 
 
 class _Client(websocket.WebSocket):
+    def send_goodbye(self, code: int, reason: bytes) -> None:
+        if code != NO_CODE:
+            self.send_close(code, reason)
+            return
+        with suppress(OSError, websocket.WebSocketException):
+            self.send(b"", ABNF.OPCODE_CLOSE)
+
     def send_close(self, status: int = 1000, reason: str | bytes = b"") -> None:
         # A goodbye to a peer that is gone already must not hide the code with which it went.
         with suppress(OSError, websocket.WebSocketException):
@@ -334,7 +355,7 @@ def _is_loopback(url: str) -> bool:
         return False
 
 
-def _why_not(exc: Exception, status: int | None, url: str, origin: str, timeout: float) -> str:
+def _why_not(exc: Exception, status: int | None, url: str, origin: str | None, timeout: float) -> str:
     if status is not None and status != 101:
         return _why_status(status, origin)
     match exc:
@@ -354,10 +375,11 @@ def _why_not(exc: Exception, status: int | None, url: str, origin: str, timeout:
             return f"not a WebSocket address, expected ws://HOST[:PORT]/PATH or wss://...: {shorten(str(exc))}"
 
 
-def _why_status(status: int, origin: str) -> str:
+def _why_status(status: int, origin: str | None) -> str:
     if status == 403:
+        sent = "" if origin is None else f" (sent {origin!r})"
         return (
-            f"HTTP 403, forbidden: a missing or foreign Origin is refused (sent {origin!r}), "
+            f"HTTP 403, forbidden: a missing or foreign Origin is refused{sent}, "
             "and so are some networks; expected an Origin of tradingview.com"
         )
     if status == 429:

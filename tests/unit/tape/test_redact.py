@@ -149,3 +149,13 @@ def test_the_token_goes_whatever_the_order_of_keys_and_only_in_its_own_packet(pa
 )
 def test_cookies_go_in_whatever_shape_headers_are_written_down(note: object) -> None:
     assert "secret" not in str(Redactor(key=b"k" * 32).note(note))
+
+
+def test_what_is_learnt_later_is_secret_from_then_on() -> None:
+    redactor = Redactor(key=b"k", secrets=["first secret"])
+    assert redactor.message("a second one") == "a second one"
+    redactor.learn(["second one", "abc"])
+    assert redactor.message("a second one, a first secret, abc") == (
+        f"a {redactor.pseudonym('second one')}, a {redactor.pseudonym('first secret')}, abc"
+    )
+    assert redactor.suspects(b"second one")
