@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "tvstreamer.wsclient": ("HistoryResult", "TvWSClient"),
+    "tvstreamer.protocol.history": ("HistoryProgress",),
     "tvstreamer.streaming": ("StreamRouter",),
     "tvstreamer.protocol.subscription": ("Subscription",),
     "tvstreamer.intervals": ("Interval",),
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
     from tvstreamer.faults import FaultPlan
     from tvstreamer.intervals import Interval
     from tvstreamer.logging_utils import configure_logging, trace
+    from tvstreamer.protocol.history import HistoryProgress
     from tvstreamer.protocol.subscription import Subscription
     from tvstreamer.protocol.watchdogs import Watchdogs
     from tvstreamer.proxy import Proxy

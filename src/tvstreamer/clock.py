@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from tvstreamer.errors import InvalidPlan, shorten
@@ -429,3 +430,31 @@ def duration(value: float | str) -> float:
     if not math.isfinite(value):
         raise InvalidPlan(f"duration {value!r}: expected a finite number of seconds")
     return value
+
+
+Moment = float | str | datetime
+"""A moment as users give it: see `instant`."""
+
+
+def instant(value: Moment, name: str = "moment") -> float:
+    """Seconds since the epoch of a number of them, an aware `datetime`, or an ISO date: `2024-05-01`, `2024-05-01T09:30-04:00`.
+
+    A text without a zone is UTC; a `datetime` without one is refused, as it may be meant in local time. Raises `InvalidPlan`.
+    """
+    given = value
+    if isinstance(value, str):
+        try:
+            value = float(value) if re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII) else datetime.fromisoformat(value)
+        except ValueError:
+            value = math.nan
+        if isinstance(value, datetime) and value.tzinfo is None:
+            value = value.replace(tzinfo=UTC)
+    seconds = math.nan
+    if isinstance(value, datetime):
+        seconds = math.nan if value.tzinfo is None else value.timestamp()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value
+    if not -math.inf < seconds < math.inf:
+        expected = "seconds since the epoch, a datetime with a time zone, or a date such as 2024-05-01"
+        raise InvalidPlan(f"{name} {shorten(given)}: expected {expected}")
+    return float(seconds)

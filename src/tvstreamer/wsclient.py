@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from tvstreamer import __version__
 from tvstreamer.auth import Credentials
-from tvstreamer.clock import Clock, VirtualClock
+from tvstreamer.clock import Clock, Moment, VirtualClock, instant
 from tvstreamer.constants import QUOTE_FIELDS
 from tvstreamer.continuity import Ledger
 from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout, shorten
 from tvstreamer.events import Bar, Event
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.charts import OnGap
-from tvstreamer.protocol.client import ClientProtocol, ClientStatistics, HistoryRequest, Settings
+from tvstreamer.protocol.client import ClientProtocol, ClientStatistics, Settings
+from tvstreamer.protocol.history import HistoryProgress, HistoryRequest
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.subscription import subscriptions as _read_subscriptions
 from tvstreamer.protocol.watchdogs import DEFAULT_WATCHDOGS, OFF, Watchdogs
@@ -54,8 +55,27 @@ def load_faults(faults: FaultPlan | str | os.PathLike[str] | None) -> FaultPlan 
     return load_plan(Path(faults))
 
 
+class _Waiting:
+    """Somebody who waits in another thread than the one that reads."""
+
+    def __init__(self, request: HistoryRequest, news: threading.Event) -> None:
+        self.request = request
+        self.news = news
+        """Set when there is a page more, an answer, or nothing to wait for any longer."""
+        self._pages = 0
+
+    def look(self) -> None:
+        if self.request.done or self.request.pages != self._pages:
+            self._pages = self.request.pages
+            self.news.set()
+
+
 class HistoryResult(Sequence[Bar]):
-    """Bars, oldest first. `complete` tells whether they are as many as asked for, or all there are; `limit` what cut them."""
+    """Bars, oldest first. `complete` tells whether they are all that was asked for, or all there are.
+
+    `limit` is what cut them: `limit` where the account may not see more. Without it and not `complete`, the server gave no more
+    bars and did not say why.
+    """
 
     def __init__(self, bars: Sequence[Bar], *, complete: bool, limit: str | None = None) -> None:
         self._bars = tuple(bars)
@@ -186,7 +206,8 @@ class TvWSClient:
         self._produced = self._consumed = 0
         self._held: list[Event] = []
         self._reader: Any = None
-        self._waiting: list[tuple[HistoryRequest, threading.Event]] = []
+        self._waiting: list[_Waiting] = []
+        self._reading_ended = threading.Event()
         self._turning = threading.RLock()
         self._closed = threading.Event()
 
@@ -356,8 +377,7 @@ class TvWSClient:
             pump.close()
             with pump.lock:
                 pump.protocol.disconnected(0.0, "closed", by_us=True)
-        for _, done in self._waiting:
-            done.set()
+        self._wake_waiting()
         if source is not None:
             source.close()
         if self._reader is not None:
@@ -469,13 +489,16 @@ class TvWSClient:
                 pump.close()
             finally:
                 self._hand_over(end)
-                for _, done in self._waiting:
-                    done.set()
+                self._reading_ended.set()
+                self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
+        for waiting in list(self._waiting):
+            waiting.news.set()
 
     def _answer_waiting(self) -> None:
-        for request, done in self._waiting:
-            if request.done:
-                done.set()
+        for waiting in list(self._waiting):
+            waiting.look()
 
     # --- what is asked for ----------------------------------------------------------------------------------------
 
@@ -527,30 +550,48 @@ class TvWSClient:
         if isinstance(self._pump, TapePump):
             raise LocalProtocolError(f"{what}: this tape is played whole, as it was recorded; name subscriptions to match it")
 
-    def get_history(self, symbol: str, interval: object, n: int = 300, *, timeout: float = 30.0) -> HistoryResult:
-        """The newest `n` bars. May be called while streaming: it has a series of its own.
+    def get_history(
+        self,
+        symbol: str,
+        interval: object,
+        n: int | None = None,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        timeout: float = 30.0,
+        on_progress: Callable[[HistoryProgress], object] | None = None,
+    ) -> HistoryResult:
+        """The newest `n` bars (300 if nothing is said), those before `end`, or all from `start` on, up to and without `end`.
 
-        Raises `SymbolError`, `SeriesError`, or `TransportTimeout` when no answer came within `timeout` seconds. On a tape
-        the answer is a recorded series of that symbol and interval that is long enough, else `TapeMismatch` at once.
+        Moments are seconds since the epoch, aware datetimes, or ISO dates, which are UTC where they name no zone. More bars
+        than the server gives at once are asked for page by page, back to the beginning of its data; `on_progress` is called
+        in this thread after each page, or several that came at once. May be called while streaming: it has a series of its own.
+
+        Raises `SymbolError`, `SeriesError`, or `TransportTimeout` when no page came for `timeout` seconds. On a tape the
+        answer is a recorded series of that symbol and interval that is long enough, else `TapeMismatch` at once.
         """
         symbol, parsed = parse_symbol(symbol), Interval.parse(interval)
+        since = None if start is None else instant(start, "start")
+        until = None if end is None else instant(end, "end")
+        if n is None and since is None:
+            n = 300
         self.connect()
         assert self._source is not None
         assert self._pump is not None
         if self._source.tape is not None:
-            return self._recorded_history(self._source.tape, symbol, parsed, n)
+            return self._recorded_history(self._source.tape, symbol, parsed, n, since, until)
         pump = self._pump
-        done = self._source.clock.event()
         with pump.lock:
             pump.catch_up()
-            request = pump.protocol.request_history(symbol, parsed, n)
-            self._waiting.append((request, done))
+            request = pump.protocol.request_history(symbol, parsed, n, start=since, end=until)
+            waiting = _Waiting(request, self._source.clock.event())
+            self._waiting.append(waiting)
             pump.flush()
         try:
-            self._await_history(request, done, timeout)
+            self._await_history(waiting, timeout, on_progress or (lambda progress: None))
         finally:
             with pump.lock:
-                self._waiting.remove((request, done))
+                self._waiting.remove(waiting)
                 pump.protocol.end_history(request)
                 # The connection may be what failed; then there is nobody to tell.
                 with contextlib.suppress(Exception):
@@ -559,19 +600,32 @@ class TvWSClient:
             raise request.error
         return HistoryResult(request.bars, complete=request.complete, limit=request.limit)
 
-    def _await_history(self, request: HistoryRequest, done: threading.Event, timeout: float) -> None:
+    def _await_history(self, waiting: _Waiting, timeout: float, on_progress: Callable[[HistoryProgress], object]) -> None:
         assert self._source is not None
         clock = self._source.clock
+        request, pages = waiting.request, 0
         until = clock.now() + timeout
-        while not request.done:
+        while True:
+            waiting.news.clear()
+            # In this order: the page that is the answer is counted before the request is done.
+            done = request.done
+            if request.pages != pages:
+                pages = request.pages
+                until = clock.now() + timeout
+                assert self._pump is not None
+                with self._pump.lock:
+                    progress = request.progress
+                on_progress(progress)
+            if done:
+                return
             left = until - clock.now()
             if left <= 0:
                 raise TransportTimeout(f"no answer to {request!r} within {timeout:g} s")
             if self._thread is not None:
                 self._begin_reading(clock)
-                clock.wait(done, left)
-                if not request.done and (done.is_set() or not self._thread.is_alive()):
+                if self._reading_ended.is_set() and not request.done:
                     self._raise_end()
+                clock.wait(waiting.news, left)
             else:
                 # What streams by meanwhile is kept for whoever reads the stream.
                 events = self._poll_inline(left)
@@ -584,13 +638,16 @@ class TvWSClient:
         end = self._queue[-1] if self._queue else None
         raise end if isinstance(end, BaseException) else TransportTimeout("the stream ended before the answer")
 
-    def _recorded_history(self, tape: Path, symbol: str, interval: Interval, n: int) -> HistoryResult:
+    def _recorded_history(
+        self, tape: Path, symbol: str, interval: Interval, n: int | None, start: float | None, end: float | None
+    ) -> HistoryResult:
         from tvstreamer.tape.history import recorded_history
 
-        bars = recorded_history(tape, symbol, str(interval), n)
-        if bars is None:
-            raise TapeMismatch(f"{tape.name} holds no series of {symbol} {interval} with {n} bars")
-        return HistoryResult(bars, complete=True)
+        found = recorded_history(tape, symbol, str(interval), n, start=start, end=end)
+        if found is None:
+            what = f"{n} bars" if start is None else f"bars from {start:.0f} on"
+            raise TapeMismatch(f"{tape.name} holds no series of {symbol} {interval} with {what}")
+        return HistoryResult(found.bars, complete=found.complete, limit=found.limit)
 
     def statistics(self) -> ClientStatistics:
         """Counts so far."""

@@ -8,13 +8,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tvstreamer import testing
-from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock, duration
+from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock, duration, instant
 from tvstreamer.errors import InvalidPlan
 
 MAKERS = [SystemClock, lambda: ScaledClock(1000.0), lambda: ScaledClock(0.5, start=5.0), VirtualClock]
@@ -829,3 +831,25 @@ def test_the_tools_for_tests_load_it_when_it_is_asked_for() -> None:
         "assert testing.VirtualClock.__module__ in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (0, 0.0),
+        (1.5, 1.5),
+        ("1714521600", 1_714_521_600.0),
+        ("2024-05-01", 1_714_521_600.0),
+        ("2024-05-01T09:30-04:00", 1_714_570_200.0),
+        ("2024-05-01T00:00:00.5Z", 1_714_521_600.5),
+        (datetime(2024, 5, 1, tzinfo=UTC), 1_714_521_600.0),
+    ],
+)
+def test_a_moment_is_a_number_a_date_or_a_datetime(value: Any, seconds: float) -> None:
+    assert instant(value) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "yesterday", "-1", "2024-13-01", "nan", True, None, float("inf"), datetime(2024, 5, 1, tzinfo=UTC).replace(tzinfo=None)])
+def test_any_other_moment_is_refused_with_its_value(value: Any) -> None:
+    with pytest.raises(InvalidPlan, match="start .*: expected seconds since the epoch, a datetime with a time zone"):
+        instant(value, "start")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tvstreamer import (
     FakeServer,
     FaultPlan,
     Gap,
+    HistoryProgress,
     InvalidPlan,
     InvalidSource,
     LocalProtocolError,
@@ -370,3 +372,45 @@ def test_a_tape_that_cannot_be_replaced_costs_the_connection_that_was_open_alrea
     folder.mkdir()
     with FakeServer(seed=1, speed="max") as server, pytest.raises(TapeWriteError):
         TvWSClient([PAIR], source=server.connect, record=folder, overwrite=True).connect()
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_more_history_than_a_page_comes_page_by_page_with_progress(threaded: bool) -> None:
+    progress: list[HistoryProgress] = []
+    with TvWSClient([PAIR], source="fake:seed=1,speed=max", n_init_bars=5, threaded=threaded) as client:
+        result = client.get_history("BINANCE:ETHUSDT", "60", 12_000, on_progress=progress.append)
+    assert [bar.time for bar in result] == sorted({bar.time for bar in result})
+    assert (len(result), result.complete, result.limit) == (12_000, True, None)
+    assert [each.bars for each in progress] == [5_000, 10_000, 12_000] or threaded
+    assert (progress[-1].bars, progress[-1].fraction) == (12_000, 1.0)
+
+
+def test_history_of_a_span_is_exact_and_the_same_from_its_tape(tmp_path: Path) -> None:
+    tape = tmp_path / "s.jsonl"
+    with TvWSClient(source="fake:seed=1,speed=max", record=tape) as client:
+        newest = client.get_history(*PAIR, 500)
+        start, end = newest[100].time, newest[200].time
+        live = client.get_history(*PAIR, start=start, end=datetime.fromtimestamp(end, UTC))
+        before = client.get_history(*PAIR, 10, end=end)
+    assert [bar.time for bar in live] == [bar.time for bar in newest[100:200]]
+    assert list(before) == list(live[-10:])
+    with TvWSClient(source=tape) as replay:
+        assert list(replay.get_history(*PAIR, start=start, end=end)) == list(live)
+        assert list(replay.get_history(*PAIR, 10, end=end)) == list(before)
+        with pytest.raises(TapeMismatch, match="holds no series of BINANCE:BTCUSDT 1 with bars from 1 on"):
+            replay.get_history(*PAIR, start=1)
+
+
+def test_history_ends_where_the_data_begin() -> None:
+    with FakeServer(seed=1, speed="max") as server:
+        now = server.clock.now()
+        rows = [[now - 60 * k, 1.0, 2.0, 0.5, 1.5, 3.0] for k in range(403, 0, -1)]
+        server.market.bars("EX:SHORT", "1", rows)
+        with TvWSClient(source=server.connect) as client:
+            result = client.get_history("EX:SHORT", "1", 500, timeout=5)
+    assert (len(result), result.complete) == (403, True)
+
+
+def test_a_moment_that_is_none_is_refused_before_anything_is_sent() -> None:
+    with TvWSClient(source="fake:speed=max") as client, pytest.raises(InvalidPlan, match="start 'yesterday'"):
+        client.get_history(*PAIR, start="yesterday")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from tvstreamer.cli.outages import policy, tell, watchdogs
 from tvstreamer.cli.output import printer
+from tvstreamer.cli.progress import history_bar
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
 from tvstreamer.clock import VirtualClock
-from tvstreamer.errors import InvalidPlan, SymbolError, TransportTimeout
+from tvstreamer.errors import InvalidPlan, SymbolError, TapeWriteError, TransportTimeout
 from tvstreamer.events import Event, Quote, SymbolFailed
 from tvstreamer.protocol.charts import OnGap
 from tvstreamer.protocol.subscription import Subscription
@@ -104,17 +107,58 @@ def stream(
     return INTERRUPTED if stopping else 0
 
 
-def history(symbol: str, interval: str, bars: int, source: str, format: str, timeout: float) -> int:
-    show = printer(format)
+def history(
+    symbol: str,
+    interval: str,
+    bars: int | None,
+    source: str,
+    format: str,
+    timeout: float,
+    to: str | None,
+    output: str | None,
+    overwrite: bool,
+    **options: str | None,
+) -> int:
+    start = options["from"]
+    if bars is not None and start is not None:
+        raise InvalidPlan(f"--bars {bars} and --from {start!r}: expected one of them")
+    if output is not None and not overwrite and Path(output).exists():
+        # Before many pages are fetched for nothing.
+        raise _exists(output)
     # There is no loop here that could look at a flag, and nothing is written before all is there.
     with Stopping(at_once=True):
-        with TvWSClient(source=source) as client:
-            result = client.get_history(symbol, interval, bars, timeout=timeout)
-        for bar in result:
-            show(bar)
+        with TvWSClient(source=source) as client, history_bar(f"{symbol} {interval}") as on_progress:
+            result = client.get_history(
+                symbol, interval, bars, start=start, end=to, timeout=timeout, on_progress=on_progress
+            )
+        with _output(output, overwrite) as stream:
+            show = printer(format, stream=stream)
+            for bar in result:
+                show(bar)
     if not result.complete:
-        print(f"tvstreamer: {len(result)} of {bars} bars: that is all the server gives", file=sys.stderr)
+        wanted = "" if start is not None else f" of {bars or 300}"
+        why = f"the server cut it: {result.limit}" if result.limit else "that is all the server gives"
+        print(f"tvstreamer: {len(result)}{wanted} bars: {why}", file=sys.stderr)
     return 0
+
+
+def _exists(name: str) -> TapeWriteError:
+    return TapeWriteError(f"{name}: the file exists already; expected a new name, or --overwrite")
+
+
+@contextlib.contextmanager
+def _output(name: str | None, overwrite: bool) -> Iterator[BinaryIO | None]:
+    """The file to write; None for standard output."""
+    if name is None or name == "-":
+        yield None
+        return
+    try:
+        with Path(name).open("wb" if overwrite else "xb") as file:
+            yield file
+    except FileExistsError:
+        raise _exists(name) from None
+    except OSError as error:
+        raise TapeWriteError(f"{name}: cannot be written: {error.strerror}") from error
 
 
 def quote(symbol: list[str] | None, source: str, format: str, timeout: float) -> int:

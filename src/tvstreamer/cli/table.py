@@ -206,11 +206,15 @@ COMMANDS = (
         ),
     ),
     Command(
-        "history", "Print the newest bars of a symbol.", "tvstreamer.cli.market:history",
+        "history", "Print bars of a symbol: the newest, or those of a span.", "tvstreamer.cli.market:history",
         options=(
             Option("symbol", "EXCHANGE:TICKER", short="s", required=True),
             Option("interval", "bar length: 1, 5, 1H, 1D, ...", short="i", required=True),
-            _BARS, _SOURCE, _FORMAT, _TIMEOUT,
+            Option("bars", "how many; 300 without --from", "whole", short="n"),
+            Option("from", "the first moment: a date such as 2024-05-01, UTC, or seconds since the epoch", metavar="TIME"),
+            Option("to", "the moment before which they end", metavar="TIME"),
+            Option("output", "write to this file", short="o", metavar="FILE"), _OVERWRITE,
+            _SOURCE, _FORMAT, _TIMEOUT,
         ),
     ),
     Command(

@@ -112,7 +112,7 @@ class Series:
         if forming is None or values.time != forming.time or self._held is not None:
             return self.apply([row], close_time, events)
         self.forming = values
-        events.append(_bar(self.symbol, self.interval, values))
+        events.append(bar_event(self.symbol, self.interval, values))
         if close_time is None or close_time == self.close_time:
             return False
         self.close_time = close_time
@@ -178,13 +178,13 @@ class Series:
             if known is not None:
                 self._revise(values, *known, events)
             elif self._first <= values.time <= self._forgotten:
-                events.append(_bar(self.symbol, self.interval, values, "successor", 1))
+                events.append(bar_event(self.symbol, self.interval, values, "successor", 1))
             elif values.time < newest:
                 self._close(values, "successor", events)
             else:
                 self.forming = values
                 self.close_time = self._end_of(values, close_time)
-                events.append(_bar(self.symbol, self.interval, values))
+                events.append(bar_event(self.symbol, self.interval, values))
         self._newest = newest
 
     def _stays_out(self, time: float) -> bool:
@@ -209,14 +209,14 @@ class Series:
             del self._closed[oldest]
             self._forgotten = max(self._forgotten, oldest)
         self.track.delivered(values.time)
-        events.append(_bar(self.symbol, self.interval, values, by))
+        events.append(bar_event(self.symbol, self.interval, values, by))
 
     def _revise(
         self, values: BarValues, old: BarValues, by: ClosedBy, revision: int, events: list[Event]
     ) -> None:
         if values != old:
             self._closed[values.time] = (values, by, revision + 1)
-            events.append(_bar(self.symbol, self.interval, values, by, revision + 1))
+            events.append(bar_event(self.symbol, self.interval, values, by, revision + 1))
 
     # --- after a loss ---------------------------------------------------------------------------------------------
 
@@ -341,16 +341,7 @@ def _time(values: BarValues) -> float:
     return values.time
 
 
-def history_bars(symbol: str, interval: str, rows: Iterable[BarValues], newest_is_closed: bool) -> list[Bar]:
-    """The bars of a history request, oldest first, each time once."""
-    ordered = sorted({values.time: values for values in rows}.values(), key=lambda values: values.time)
-    bars = [_bar(symbol, interval, values, "successor") for values in ordered[:-1]]
-    for values in ordered[-1:]:
-        bars.append(_bar(symbol, interval, values, "time" if newest_is_closed else None))
-    return bars
-
-
-def _bar(symbol: str, interval: str, values: BarValues, by: ClosedBy | None = None, revision: int = 0) -> Bar:
+def bar_event(symbol: str, interval: str, values: BarValues, by: ClosedBy | None = None, revision: int = 0) -> Bar:
     volume = values.volume
     return Bar(
         symbol,

@@ -36,7 +36,6 @@ from tvstreamer.errors import (
     TvError,
 )
 from tvstreamer.events import (
-    Bar,
     Connected,
     Disconnected,
     Event,
@@ -51,10 +50,10 @@ from tvstreamer.events import (
 )
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec, framing
-from tvstreamer.protocol.charts import OnGap, Series, history_bars
+from tvstreamer.protocol.charts import OnGap, Series
+from tvstreamer.protocol.history import HistoryRequest
 from tvstreamer.protocol.ids import IdSource, purpose
 from tvstreamer.protocol.packets import (
-    BarValues,
     ChartCreateSession,
     ChartDeleteSession,
     Command,
@@ -144,31 +143,6 @@ class ClientStatistics(msgspec.Struct, frozen=True):
     connections: int = 0
     unknown: int = 0
     unclaimed: int = 0
-
-
-class HistoryRequest:
-    """Bars asked for on purpose. `done` turns True with the answer; `error` says why there is none."""
-
-    def __init__(self, symbol: str, interval: str, seconds: int | None, bars: int) -> None:
-        self.symbol = symbol
-        self.interval = interval
-        self.seconds = seconds
-        self.wanted = bars
-        self.rows: list[BarValues] = []
-        self.bars: list[Bar] = []
-        self.done = False
-        self.complete = False
-        self.limit: str | None = None
-        self.error: TvError | None = None
-
-    def __repr__(self) -> str:
-        state = "failed" if self.error else "done" if self.done else f"{len(self.rows)} rows so far"
-        return f"<HistoryRequest {self.wanted} x {self.symbol} {self.interval}: {state}>"
-
-    def fail(self, error: TvError) -> None:
-        if not self.done:
-            self.error = error
-            self.done = True
 
 
 class _Chart:
@@ -298,7 +272,7 @@ class ClientProtocol:
             silent = self._watch.progress if stalled is not None and stalled[1] == "progress" else self._watch.bytes
             self._lost_ticks = dict.fromkeys(followed, (min(silent, now), reason))
         for chart in self._charts.values():
-            self._unanswered += [request for request in chart.history.values() if not request.done and request.wanted]
+            self._unanswered += [request for request in chart.history.values() if not request.done]
             for series in chart.series.values():
                 series.restart(reason)
                 key = (series.symbol, series.interval, "" if chart.purpose == _ANEW else chart.purpose)
@@ -378,11 +352,17 @@ class ClientProtocol:
                 del earlier[position]
                 self._forgotten.append(key)
 
-    def request_history(self, symbol: str, interval: Interval, bars: int) -> HistoryRequest:
-        """Asks for the newest `bars` bars, on a series of its own whose events do not reach the stream."""
-        if not (isinstance(bars, int) and 1 <= bars <= 1_000_000):
-            raise InvalidPlan(f"history of {bars!r} bars: expected a whole number from 1 to 1000000")
-        request = HistoryRequest(symbol, str(interval), interval.seconds, bars)
+    def request_history(
+        self,
+        symbol: str,
+        interval: Interval,
+        bars: int | None = None,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> HistoryRequest:
+        """Asks for bars (see `HistoryRequest`), on a series of its own whose events do not reach the stream."""
+        request = HistoryRequest(symbol, str(interval), interval.seconds, bars, start=start, end=end)
         if self._open:
             self._ask_history(request)
         else:
@@ -390,8 +370,9 @@ class ClientProtocol:
         return request
 
     def _ask_history(self, request: HistoryRequest) -> None:
-        request.rows.clear()
-        session, series = self._create_series(request.symbol, request.interval, request.wanted, _HISTORY)
+        # The newest message is at most a heartbeat old, and a day is added to it.
+        count, period = request.opening(self._watch.bytes + self._ahead)
+        session, series = self._create_series(request.symbol, request.interval, count, _HISTORY, period)
         self._charts[session].history[series] = request
 
     def end_history(self, request: HistoryRequest) -> None:
@@ -422,13 +403,15 @@ class ClientProtocol:
                 asked = CreateStudy.Params(session, name, name, series, study.wire_name, study.wire_inputs())
                 self._send(CreateStudy(asked))
 
-    def _create_series(self, symbol: str, interval: str, bars: int, purpose: str) -> tuple[str, str]:
+    def _create_series(
+        self, symbol: str, interval: str, count: int | list[Any], purpose: str, period: str = ""
+    ) -> tuple[str, str]:
         # A chart session of its own for each series: an error that condemns the session then costs this series only.
         session = self._ids.session("cs", purpose)
         series, turnaround, alias = self._ids.series()
         self._send(ChartCreateSession(ChartCreateSession.Params(session)))
         self._send(ResolveSymbol(ResolveSymbol.Params(session, alias, wire_symbol(symbol))))
-        self._send(CreateSeries(CreateSeries.Params(session, series, turnaround, alias, interval, bars)))
+        self._send(CreateSeries(CreateSeries.Params(session, series, turnaround, alias, interval, count, period)))
         return session, series
 
     def _follow_quotes(self, symbol: str) -> None:
@@ -487,8 +470,7 @@ class ClientProtocol:
                         series for series in self._given_up if (series.symbol, series.interval) == pair
                     ]
                 elif chart.purpose == _HISTORY:
-                    # On a tape nobody waits for the answer, but the rows still have to be told from a stream's.
-                    chart.history.setdefault(p.series, HistoryRequest(symbol, *_interval(p.resolution), 0))
+                    chart.history.setdefault(p.series, HistoryRequest.recorded(symbol, p.resolution))
                 else:
                     chart.series[p.series] = self._series(symbol, p.resolution, chart.purpose)
             case ModifySeries(p=p) if p.session in self._charts:
@@ -659,7 +641,7 @@ class ClientProtocol:
                 if changed:
                     self._follow_up(series, at)
             elif name in chart.history:
-                chart.history[name].rows.extend(row.v for row in rows)
+                chart.history[name].take(row.v for row in rows)
             elif name in chart.backfills:
                 for series in chart.backfills[name]:
                     series.hold([row.v for row in rows])
@@ -717,7 +699,9 @@ class ClientProtocol:
             self._counts["unclaimed"] += 1
             return
         if p.series in chart.history:
-            self._complete_history(chart.history[p.series], p.details, at)
+            more = chart.history[p.series].completed(p.details, self._server_now(at))
+            if more:
+                self._send(RequestMoreData(RequestMoreData.Params(p.session, p.series, more)))
         if p.series in chart.backfills:
             self._end_backfill(p.session, chart.backfills.pop(p.series), at)
         series = chart.series.get(p.series)
@@ -738,22 +722,6 @@ class ClientProtocol:
         elif first:
             self._events.append(HistoryComplete(series.symbol, series.interval, at, series.loaded, p.update_mode))
             self._plan_closes()
-
-    def _complete_history(self, request: HistoryRequest, details: dict[str, Any], at: float) -> None:
-        if request.done:
-            return
-        newest = max((values.time for values in request.rows), default=None)
-        over = (
-            newest is not None
-            and request.seconds is not None
-            and newest + request.seconds <= (self._server_now(at) or 0.0)
-        )
-        bars = history_bars(request.symbol, request.interval, request.rows, over)
-        end = details.get("data_completed")
-        request.bars = bars[-request.wanted :] if request.wanted else bars
-        request.complete = len(bars) >= request.wanted or end == "end"
-        request.limit = end if isinstance(end, str) and end != "end" else None
-        request.done = True
 
     def _on_resolved(self, reply: SymbolResolved, at: float) -> None:
         self._on_timed(reply, at)

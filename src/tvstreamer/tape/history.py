@@ -1,57 +1,82 @@
-"""Bars that were delivered in one go, found on a tape."""
+"""Bars that a recorded server delivered, found on a tape: the answer to a request that was not made at the time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 from pathlib import Path
 
 from tvstreamer.errors import FramingError
-from tvstreamer.events import Bar
 from tvstreamer.protocol import codec
-from tvstreamer.protocol.charts import history_bars
-from tvstreamer.protocol.packets import BarValues, SeriesCompleted, TimescaleUpdate
-from tvstreamer.tape.format import Record
+from tvstreamer.protocol.history import HistoryRequest
+from tvstreamer.protocol.packets import BarValues, CreateSeries, SeriesCompleted, TimescaleUpdate
+from tvstreamer.tape.format import Record, moment
 from tvstreamer.tape.player import index
 from tvstreamer.tape.reader import TapeReader, scan_sends
 
+_Key = tuple[int, str, str]
+"""Connection, chart session and series."""
 
-def recorded_history(path: Path, symbol: str, interval: str, n: int) -> list[Bar] | None:
-    """The newest `n` bars of the first recorded delivery of this series that is long enough; None where there is none."""
-    offers = index(scan_sends(path))
-    wanted = {
+
+def recorded_history(
+    path: Path, symbol: str, interval: str, bars: int | None = None, *, start: float | None = None, end: float | None = None
+) -> HistoryRequest | None:
+    """The answered request, from the first recorded series that goes back far enough, or of which the server said that there
+    is no more; None where there is none. Raises `InvalidPlan` for what cannot be asked."""
+    HistoryRequest(symbol, interval, None, bars, start=start, end=end)
+    sends = list(scan_sends(path))
+    offered = {
         (offer.connection, offer.session, offer.name)
-        for offer in offers
+        for offer in index(iter(sends))
         if (offer.kind, offer.symbol, offer.interval) == ("series", symbol, interval)
     }
-    if not wanted:
+    if not offered:
         return None
-    rows: dict[tuple[int, str, str], list[BarValues]] = {key: [] for key in wanted}
+    rows: dict[_Key, list[BarValues]] = {key: [] for key in offered}
+    reach = _reach(sends)
     with TapeReader(path) as reader:
-        return _first_long_enough(reader, rows, symbol, interval, n)
+        for record in reader:
+            for key, completed in _completed(record, rows):
+                until = moment(reader.header.start, record.t) if end is None else end
+                if reach.get(key, math.inf) >= until:
+                    request = HistoryRequest(symbol, interval, None, bars, start=start, end=end)
+                    request.take(rows[key])
+                    request.completed(completed.p.details, None)
+                    if request.done and (request.complete or request.limit):
+                        return request
+    return None
+
+
+def _reach(sends: list[Record]) -> dict[_Key, float]:
+    """Up to when the series were asked for that were not asked for up to the present."""
+    reach: dict[_Key, float] = {}
+    for record in sends:
+        for payload in record.payloads():
+            match codec.decode_command(payload):
+                case CreateSeries(p=CreateSeries.Params(count=["bar_count", int(until), int()]) as p):
+                    reach[record.c, p.session, p.series] = until
+                case CreateSeries(p=p) if p.period.startswith("r,") and p.period.rpartition(":")[2].isdecimal():
+                    reach[record.c, p.session, p.series] = int(p.period.rpartition(":")[2])
+                case _:
+                    pass
+    return reach
+
+
+def _completed(record: Record, rows: dict[_Key, list[BarValues]]) -> list[tuple[_Key, SeriesCompleted]]:
+    """Adds what a record brings to the rows; the series of which a page is complete with it."""
+    found = []
+    for payload in _payloads(record):
+        reply = codec.decode_reply(payload)
+        if isinstance(reply, TimescaleUpdate):
+            for name, data in reply.p.objects.items():
+                if data.s and (record.c, reply.p.session, name) in rows:
+                    rows[record.c, reply.p.session, name] += [row.v for row in data.s]
+        elif isinstance(reply, SeriesCompleted) and (record.c, reply.p.session, reply.p.series) in rows:
+            found.append(((record.c, reply.p.session, reply.p.series), reply))
+    return found
 
 
 def _payloads(record: Record) -> list[str]:
     try:
-        return record.payloads()
+        return record.payloads() if record.k == "recv" else []
     except FramingError:
         return []  # Nothing that a client could have made a bar of.
-
-
-def _first_long_enough(
-    records: Iterable[Record], rows: dict[tuple[int, str, str], list[BarValues]], symbol: str, interval: str, n: int
-) -> list[Bar] | None:
-    for record in records:
-        if record.k != "recv":
-            continue
-        for payload in _payloads(record):
-            reply = codec.decode_reply(payload)
-            if isinstance(reply, TimescaleUpdate):
-                for name, data in reply.p.objects.items():
-                    key = (record.c, reply.p.session, name)
-                    if key in rows and data.s:
-                        rows[key].extend(row.v for row in data.s)
-            elif isinstance(reply, SeriesCompleted):
-                found = rows.pop((record.c, reply.p.session, reply.p.series), [])
-                if len(found) >= n:
-                    return history_bars(symbol, interval, found, newest_is_closed=False)[-n:]
-    return None

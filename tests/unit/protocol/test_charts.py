@@ -7,7 +7,7 @@ import pytest
 from tvstreamer.constants import MOST_BARS_A_REQUEST, NO_VALUE
 from tvstreamer.continuity import Hole
 from tvstreamer.events import Bar, Event, Gap
-from tvstreamer.protocol.charts import KEPT, OnGap, Series, history_bars
+from tvstreamer.protocol.charts import KEPT, OnGap, Series
 from tvstreamer.protocol.packets import BarRow, BarValues
 
 MINUTE = 60
@@ -166,19 +166,6 @@ def test_the_volume_that_means_none_is_none() -> None:
     events: list[Event] = []
     Series("EX:SYM", "1", MINUTE).apply(sent(row(0, volume=NO_VALUE)), None, events)
     assert [event.volume for event in events if isinstance(event, Bar)] == [None]
-
-
-def test_history_has_each_time_once_and_in_order() -> None:
-    rows = [row(120), row(0), row(60), row(0, 1.9)]
-    bars = history_bars("EX:SYM", "1", rows, newest_is_closed=False)
-    assert [(bar.time, bar.close, bar.closed_by) for bar in bars] == [
-        (0, 1.9, "successor"), (60, 1.0, "successor"), (120, 1.0, None)
-    ]  # fmt: skip
-    assert history_bars("EX:SYM", "1", rows, newest_is_closed=True)[-1].closed_by == "time"
-    assert history_bars("EX:SYM", "1", [], newest_is_closed=True) == []
-
-
-# --- a bar that never came --------------------------------------------------------------------------------------------
 
 
 def test_a_bar_that_was_jumped_over_is_waited_for_and_told_in_order() -> None:

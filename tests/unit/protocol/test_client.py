@@ -765,18 +765,27 @@ def test_history_that_was_answered_is_not_asked_for_again(talk: Talk) -> None:
     assert talk.read().count("create_series") == 1, "that of the subscription"
 
 
-def test_history_shorter_than_asked_for_says_why() -> None:
-    talk = Talk()
-    requests = [talk.client.request_history("EX:A", MINUTE, 5) for _ in range(3)]
+def test_history_is_asked_for_page_by_page(talk: Talk) -> None:
+    request = talk.client.request_history("EX:A", MINUTE, 6)
     talk.read()
-    created = [(command.p.session, command.p.series) for command in talk.sent if isinstance(command, CreateSeries)]
-    details = [{}, {"data_completed": "end"}, {"data_completed": "plan limit"}]
-    for (talk.cs, talk.series), each in zip(created, details, strict=True):
-        talk.rows(row(0))
-        talk.complete(each)
-    assert [(request.complete, request.limit) for request in requests] == [
-        (False, None), (True, None), (False, "plan limit")
-    ]  # fmt: skip
+    talk.load(row(240), row(300))
+    assert talk.read() == ["request_more_data"]
+    assert talk.sent[-1] == RequestMoreData(RequestMoreData.Params(talk.cs, talk.series, 4))
+    talk.load(row(120), row(180))
+    assert talk.read() == ["request_more_data"]
+    talk.complete({"data_completed": "limit"})
+    assert talk.read() == []
+    assert ([bar.time for bar in request.bars], request.complete, request.limit) == ([120, 180, 240, 300], False, "limit")
+
+
+def test_history_of_a_span_says_which(talk: Talk) -> None:
+    talk.client.request_history("EX:A", MINUTE, start=60, end=300)
+    talk.read()
+    created = talk.sent[-1]
+    assert (created.p.count, created.p.period) == (5_000, "r,60:300")
+    talk.client.request_history("EX:A", MINUTE, 7, end=300)
+    talk.read()
+    assert (talk.sent[-1].p.count, talk.sent[-1].p.period) == (["bar_count", 300, 7], "")
 
 
 def test_the_newest_bar_of_history_is_closed_if_its_time_is_over(talk: Talk) -> None:

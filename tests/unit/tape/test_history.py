@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tvstreamer.errors import InvalidPlan
 from tvstreamer.protocol import framing
+from tvstreamer.protocol.history import HistoryRequest
 from tvstreamer.tape.format import Header
 from tvstreamer.tape.history import recorded_history
 from tvstreamer.tape.redact import Redactor
@@ -50,11 +52,11 @@ def test_a_delivery_that_is_too_short_is_no_answer(tape: Path) -> None:
 def test_the_newest_bars_of_a_delivery_are_the_answer_and_the_last_is_forming(tape: Path) -> None:
     found = recorded_history(tape, "TEST:ONE", "1", 2)
     assert found is not None
-    assert [bar.time for bar in found] == [START, START + 60]
-    assert [bar.closed for bar in found] == [True, False]
+    assert [bar.time for bar in found.bars] == [START, START + 60]
+    assert [bar.closed for bar in found.bars] == [True, False]
     short = recorded_history(tape, "TEST:ONE", "1", 1)
     assert short is not None
-    assert [bar.time for bar in short] == [START + 60]
+    assert [bar.time for bar in short.bars] == [START + 60]
 
 
 @pytest.mark.parametrize(("symbol", "interval"), [("TEST:TWO", "1"), ("TEST:ONE", "5")])
@@ -78,9 +80,62 @@ def test_a_delivery_is_what_comes_before_its_completion_in_snapshots_of_its_own_
 
     def found(n: int) -> list[float] | None:
         history = recorded_history(path, "TEST:ONE", "1", n)
-        return None if history is None else [(bar.time - START) / 60 for bar in history]
+        return None if history is None else [(bar.time - START) / 60 for bar in history.bars]
 
     assert found(2) == [0, 1]
     assert found(3) == [4, 5, 6]
     assert found(4) == [3, 4, 5, 6]
     assert found(5) is None
+
+
+def series(path: Path, create: list[object], *pages: tuple[tuple[int, int], dict[str, str]]) -> Path:
+    """A tape of one series, delivered page by page, a minute each."""
+    asked = message(("resolve_symbol", ["cs_1", "sym_1", "TEST:ONE"]), ("create_series", ["cs_1", "sds_1", "s1", "sym_1", "1", *create]))
+    with TapeWriter(path, Header(start=START), redactor=Redactor(key=b"k" * 32)) as writer:
+        writer.opened(1, "", START)
+        writer.sent(1, asked, START)
+        for number, ((first, count), details) in enumerate(pages, 1):
+            done = ("series_completed", ["cs_1", "sds_1", "streaming", "s1", details])
+            writer.received(1, message(bars(first, count), done), START + 60 * number)
+    return path
+
+
+def times(request: HistoryRequest | None) -> list[float] | None:
+    return None if request is None else [(bar.time - START) / 60 for bar in request.bars]
+
+
+def test_pages_of_a_series_are_one_delivery(tmp_path: Path) -> None:
+    path = series(tmp_path / "t.jsonl", [3, ""], ((6, 3), {}), ((3, 3), {}))
+    assert times(recorded_history(path, "TEST:ONE", "1", 5)) == [4, 5, 6, 7, 8]
+    assert times(recorded_history(path, "TEST:ONE", "1", start=START + 240, end=START + 420)) == [4, 5, 6]
+    assert recorded_history(path, "TEST:ONE", "1", start=START + 120) is None
+    assert times(recorded_history(path, "TEST:ONE", "1", 2, end=START + 360)) == [4, 5]
+
+
+@pytest.mark.parametrize(("word", "complete", "limit"), [("end", True, None), ("limit", False, "limit")])
+def test_all_that_the_server_has_is_an_answer_however_short(tmp_path: Path, word: str, complete: bool, limit: str | None) -> None:
+    path = series(tmp_path / "t.jsonl", [3, ""], ((6, 3), {"data_completed": word}))
+    found = recorded_history(path, "TEST:ONE", "1", 50)
+    assert found is not None
+    assert (times(found), found.complete, found.limit) == ([6, 7, 8], complete, limit)
+
+
+@pytest.mark.parametrize(
+    "create", [[3, f"r,{START:.0f}:{START + 540:.0f}"], [["bar_count", int(START) + 540, 3], ""]], ids=["period", "bar_count"]
+)
+def test_a_series_that_was_asked_for_up_to_a_moment_answers_up_to_that(tmp_path: Path, create: list[object]) -> None:
+    path = series(tmp_path / "t.jsonl", create, ((6, 3), {}), ((0, 6), {}), ((0, 0), {}))
+    assert times(recorded_history(path, "TEST:ONE", "1", 2, end=START + 540)) == [7, 8]
+    assert times(recorded_history(path, "TEST:ONE", "1", start=START + 360, end=START + 500)) == [6, 7, 8]
+    assert recorded_history(path, "TEST:ONE", "1", 2, end=START + 541) is None, "what is behind it was not asked for"
+    assert times(recorded_history(path, "TEST:ONE", "1", 2)) == [7, 8], "at the moment of the recording there was no more"
+
+
+def test_a_series_up_to_the_past_is_none_up_to_the_present(tmp_path: Path) -> None:
+    path = series(tmp_path / "t.jsonl", [3, f"r,0:{START:.0f}"], ((0, 3), {}))
+    assert recorded_history(path, "TEST:ONE", "1", 2) is None
+
+
+def test_what_cannot_be_asked_is_refused_before_the_tape_is_read(tmp_path: Path) -> None:
+    with pytest.raises(InvalidPlan, match="history of 0 bars"):
+        recorded_history(tmp_path / "absent", "TEST:ONE", "1", 0)

@@ -1,0 +1,47 @@
+"""`history` and `quote` as the command line calls them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tvstreamer.cli import main
+
+FAKE = ("--source", "fake:seed=7,speed=max")
+BARS = ("history", "-s", "BINANCE:BTCUSDT", "-i", "1D", *FAKE)
+
+
+def test_history_of_a_span_goes_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "bars.csv"
+    words = [*BARS, "--from", "2023-01-01", "--to", "2023-02-01", "--format", "csv", "-o", str(target)]
+    assert main(words) == 0
+    header, *lines = target.read_text().splitlines()
+    assert header.startswith("type,symbol,interval,time,open")
+    assert len(lines) == 31
+    assert main(words) == 6
+    assert "the file exists already" in capsys.readouterr().err
+    assert main([*words, "--overwrite"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*BARS, "-n", "2", "-o", str(tmp_path / "absent" / "bars")]) == 6
+    assert "bars: cannot be written: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--from", "2023-01-01", "-n", "5"), "--bars 5 and --from"), (("--to", "soon"), "end 'soon': expected")],
+)
+def test_a_span_that_makes_no_sense_is_refused(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*BARS, *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_all_there_is_is_complete_however_few(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["history", "-s", "BINANCE:BTCUSDT", "-i", "12M", "-n", "5000", *FAKE]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert 0 < len(out.splitlines()) < 5000
+    assert err == ""
