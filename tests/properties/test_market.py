@@ -228,8 +228,8 @@ def test_next_tick_is_the_first_of_those_to_come_and_none_is_missed(symbol: str,
     assert tick is not None
     assert tick.time > after
     assert market.ticks(symbol, after, tick.time) == [tick]
-    # Not even Christmas: no market is closed for longer than a weekend.
-    assert tick.time - after < 4 * DAY
+    # The longest that one of these exchanges was ever closed: from Monday evening to Monday, in September 2001.
+    assert tick.time - after < 7 * DAY
 
 
 steps = st.lists(

@@ -25,6 +25,7 @@ class MarketTick(msgspec.Struct, frozen=True, gc=False):
 
     `day_volume` is the total of the trading day so far, this tick included, and None where the symbol has no volume.
     `units` and `lots` are price and size as whole numbers of the smallest step, from which bars add up exactly.
+    `delay` is by how many seconds the feed is late with it.
     """
 
     time: float
@@ -33,6 +34,12 @@ class MarketTick(msgspec.Struct, frozen=True, gc=False):
     day_volume: float | None
     units: float
     lots: int
+    delay: float = 0.0
+
+    @property
+    def due(self) -> float:
+        """When the feed tells it."""
+        return self.time + self.delay
 
 
 class BarRow(msgspec.Struct, frozen=True, gc=False):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tvstreamer.errors import InvalidInterval
+from tvstreamer.errors import InvalidInterval, SeriesError
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.packets import (
     ChartDeleteSession,
@@ -59,7 +59,7 @@ class Feed:
         older: list[BarRow] = []
         if newest and first > self.oldest_index:
             until = math.nextafter(newest[0].time, 0)
-            older = self.instrument.history(self.interval, until=until, count=first - self.oldest_index, at=until)
+            older = self.instrument.history(self.interval, until=until, count=first - self.oldest_index, at=math.inf)
         return list(enumerate([*older, *newest], first - len(older)))
 
     def objects(self, rows: list[tuple[int, BarRow]], *, first: bool) -> Any:
@@ -160,7 +160,7 @@ class ChartDesk:
             if old:
                 updates.append(DataUpdate(DataUpdate.Params(feed.session, feed.objects(old, first=False))))
             if new:
-                updates.append(timed(_timescale(feed, new, first=False), tick.time))
+                updates.append(timed(_timescale(feed, new, first=False), tick.due))
             if bars:
                 for watcher in self.watchers:
                     updates += watcher.changed(feed, bars, tick)
@@ -212,7 +212,13 @@ class ChartDesk:
             return
         told = floor.follow(instrument.key, at) if instrument.is_live else at
         wanted = max(1, min(count, floor.manners.most_bars))
-        feed = Feed(command, instrument, interval, at=told, count=wanted)
+        try:
+            feed = Feed(command, instrument, interval, at=told, count=wanted)
+        except SeriesError as refused:
+            error = SeriesErrorReply.Params(p.session, p.series, p.turnaround, str(refused), f"{NODE}@{NODE}")
+            floor.collect(BARS, SeriesErrorReply(error))
+            self._gone(p.session, p.series)
+            return
         self.feeds[p.session, p.series] = feed
         self._index()
         floor.collect(BARS, _timescale(feed, list(enumerate(feed.bars.rows)), first=True))
@@ -221,8 +227,10 @@ class ChartDesk:
             watcher.loaded(feed, at)
 
     def _complete(self, feed: Feed, details: dict[str, Any]) -> None:
+        instrument = feed.instrument
+        mode = self._floor.market.update_mode(instrument.key) if instrument.is_live else "streaming"
         completed = SeriesCompleted.Params(
-            feed.session, feed.name, "streaming", feed.turnaround, {"rt_update_period": 0, **details}
+            feed.session, feed.name, mode, feed.turnaround, {"rt_update_period": 0, **details}
         )
         self._floor.collect(BARS, SeriesCompleted(completed))
 
@@ -247,7 +255,7 @@ class ChartDesk:
         self._loading(feed.session, feed.name, feed.turnaround)
         wanted = max(0, min(p.count, self._floor.manners.most_bars))
         until = math.nextafter(feed.oldest, 0)
-        older = feed.instrument.history(feed.interval, until=until, count=wanted, at=until)
+        older = feed.instrument.history(feed.interval, until=until, count=wanted, at=at)
         if older:
             feed.oldest = older[0].time
             feed.oldest_index -= len(older)

@@ -188,7 +188,7 @@ class MarketConnection:
     def _plan_tick(self, symbol: str, after: float) -> None:
         tick = self.market.next_tick(symbol, after)
         if tick is not None:
-            heapq.heappush(self._due, (tick.time, symbol))
+            heapq.heappush(self._due, (tick.due, symbol))
 
     def _next_tick(self) -> float | None:
         """When the next tick of anything followed comes; not before the burst that announces it is out."""
@@ -209,7 +209,7 @@ class MarketConnection:
     def _tell(self, symbols: list[str], now: float) -> None:
         pending: list[tuple[float, str, MarketTick]] = []
         for symbol in symbols:
-            pending += [(tick.time, symbol, tick) for tick in self.market.ticks(symbol, self._cursor(symbol), now)]
+            pending += [(tick.due, symbol, tick) for tick in self.market.ticks(symbol, self._cursor(symbol), now)]
         self._told = max(self._told, now)
         for _, symbol, tick in sorted(pending, key=lambda each: (each[0], each[1])):
             self.server.reply([reply for desk in self._desks for reply in desk.tick(symbol, tick)], tick.time)

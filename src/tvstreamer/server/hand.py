@@ -44,7 +44,9 @@ class HandSymbol:
     """Ticks, bars and quotes of one symbol, from what was given by hand. It keeps all of that."""
 
     def __init__(self, listing: Listing) -> None:
-        self.listing = msgspec.structs.replace(listing, calendar=_AROUND_THE_CLOCK)
+        self.listing = msgspec.structs.replace(
+            listing, calendar=_AROUND_THE_CLOCK, extended=None, splits=(), halts=False, delay=0
+        )
         self._ticks: list[MarketTick] = []
         self._log: list[MarketTick | _Given | _Closed] = []
         self._day = 0
@@ -108,6 +110,13 @@ class HandSymbol:
         self._log.append(_Closed(interval, at))
         if interval == _DAY:
             self._daily.close_bar()
+
+    @property
+    def update_mode(self) -> str:
+        return self.listing.update_mode
+
+    def supports(self, interval: Interval) -> bool:
+        return True
 
     def info(self) -> dict[str, Any]:
         return symbol_info(self.listing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
@@ -76,8 +75,8 @@ class MarketInstrument:
     def series(self, interval: Interval, *, at: float, count: int) -> LiveBars:
         return self._market.series(self.key, interval, at=at, count=count)
 
-    def history(self, interval: Interval, *, until: float, count: int, at: float = math.inf) -> list[BarRow]:
-        return self._market.history(self.key, interval, until=until, count=count, at=min(at, until))
+    def history(self, interval: Interval, *, until: float, count: int, at: float) -> list[BarRow]:
+        return self._market.history(self.key, interval, until=until, count=count, at=at)
 
     def __repr__(self) -> str:
         return f"<MarketInstrument {self.key}>"

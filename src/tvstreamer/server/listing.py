@@ -1,13 +1,15 @@
 """What a symbol of the synthetic market is: its kind, steps, currencies and hours, and how the wire describes it.
 
 Everything follows from the exchange, the ticker and the seed. Well-known names get a familiar price and size, all
-others a random one; the texts are made up, and say so.
+others a random one; the texts are made up, and say so. The symbols of the exchange `EXAMPLE` are examples of what a
+client should be able to live with; docs/markets.md has them in a table.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +17,7 @@ import msgspec
 from tvstreamer.constants import NO_VALUE
 from tvstreamer.server.bars import Grid
 from tvstreamer.server.calendar import Calendar
+from tvstreamer.server.exchanges import EXCHANGES
 
 _CRYPTO: Final = frozenset(
     "BINANCE BINANCEUS BITFINEX BITGET BITMEX BITSTAMP BYBIT COINBASE CRYPTO CRYPTOCOM DERIBIT GATEIO GEMINI HUOBI"
@@ -22,17 +25,6 @@ _CRYPTO: Final = frozenset(
 )
 _FOREX: Final = frozenset("FOREXCOM FX FX_IDC FXCM FXOPEN OANDA PEPPERSTONE SAXO".split())
 _INDEX: Final = frozenset("INDEX TVC".split())
-_STOCKS: Final = {
-    "NASDAQ": ("0930-1600", "America/New_York", "USD", "US", 1),
-    "NYSE": ("0930-1600", "America/New_York", "USD", "US", 1),
-    "AMEX": ("0930-1600", "America/New_York", "USD", "US", 1),
-    "BATS": ("0930-1600", "America/New_York", "USD", "US", 1),
-    "XETR": ("0900-1730", "Europe/Berlin", "EUR", "DE", 2),
-    "NSE": ("0915-1530", "Asia/Kolkata", "INR", "IN", 5),
-    "BSE": ("0915-1530", "Asia/Kolkata", "INR", "IN", 5),
-}
-"""Session, timezone, currency, country and minmov at a pricescale of 100."""
-
 _IN_DOLLARS: Final = {
     "BTC": 108_000.0, "ETH": 3_500.0, "BNB": 650.0, "SOL": 170.0, "LTC": 90.0, "XRP": 2.3, "ADA": 0.75, "DOGE": 0.2,
     "USD": 1.0, "USDT": 1.0, "USDC": 1.0, "FDUSD": 1.0, "BUSD": 1.0, "TUSD": 1.0, "DAI": 1.0,
@@ -51,6 +43,22 @@ _FAMILIAR: Final = {
     "SPX": 5_600.0, "NDX": 19_500.0, "DJI": 42_000.0, "DXY": 104.0, "VIX": 17.0, "GOLD": 2_600.0,
 }  # fmt: skip
 
+_NAMES: Final = {
+    "TSE:7203": "トヨタ自動車", "TSE:6758": "ソニーグループ", "HKEX:700": "騰訊控股", "XETR:MUV2": "Münchener Rückversicherung",
+    "EXAMPLE:ASTRAL": "𝔄𝔰𝔱𝔯𝔞𝔩 🚀 Çompany",  # noqa: RUF001 - this is the example
+}  # fmt: skip
+_SPLITS: Final = {
+    "NASDAQ:AAPL": ((date(2005, 2, 28), 2), (date(2014, 6, 9), 7), (date(2020, 8, 31), 4)),
+    "NASDAQ:AMZN": ((date(2022, 6, 6), 20),),
+    "NASDAQ:GOOGL": ((date(2022, 7, 18), 20),),
+    "NASDAQ:NVDA": ((date(2021, 7, 20), 4), (date(2024, 6, 10), 10)),
+    "NASDAQ:TSLA": ((date(2020, 8, 31), 5), (date(2022, 8, 25), 3)),
+    "EXAMPLE:SPLIT": ((date(2025, 6, 16), 3),),
+}
+"""By the days on which the shares traded at the new price."""
+
+_DELAY: Final = 900
+_EXAMPLES: Final = ("ASTRAL", "DELAYED", "HALTS", "INDEX", "NOVOLUME", "PLAIN", "SPLIT", "THIN")
 _SORTED_KEYS: Final = 32
 
 
@@ -58,7 +66,9 @@ class Listing(msgspec.Struct, frozen=True):
     """One symbol of the market: what never changes about it.
 
     `base` is its price in units on the anchor day, `volatility` the typical move of a day in millionths, `ticks` and
-    `lots` the typical number of trades and volume of a day.
+    `lots` the typical number of trades and volume of a day. `extended` are the hours with the trading before and after
+    the session, where there is such a thing, and `session` says which of the two are shown. `delay` is by how many
+    seconds the feed is late.
     """
 
     exchange: str
@@ -74,6 +84,21 @@ class Listing(msgspec.Struct, frozen=True):
     volatility: int
     ticks: int
     lots: int
+    extended: Calendar | None = None
+    session: str = "regular"
+    splits: tuple[tuple[date, int], ...] = ()
+    halts: bool = False
+    delay: int = 0
+    name: str = ""
+
+    @property
+    def hours(self) -> Calendar:
+        """The hours that are shown."""
+        return self.extended if self.extended is not None and self.session == "extended" else self.calendar
+
+    @property
+    def update_mode(self) -> str:
+        return f"delayed_streaming_{self.delay}" if self.delay else "streaming"
 
     @property
     def symbol(self) -> str:
@@ -81,8 +106,8 @@ class Listing(msgspec.Struct, frozen=True):
 
     @property
     def description(self) -> str:
-        name = f"{self.base_currency} / {self.currency}" if self.base_currency else self.ticker
-        return f"{name}, synthetic"
+        pair = f"{self.base_currency} / {self.currency}" if self.base_currency else self.ticker
+        return f"{self.name or pair}, synthetic"
 
 
 class DayPrices(msgspec.Struct, frozen=True):
@@ -107,12 +132,20 @@ def digest(*parts: object, size: int = 8) -> bytes:
     return hashlib.shake_128("\0".join(map(str, parts)).encode()).digest(size)
 
 
+def exists(symbol: str) -> bool:
+    """All symbols do, but for those of `EXAMPLE` that are not in the table."""
+    exchange, ticker = symbol.split(":", 1)
+    return exchange != "EXAMPLE" or ticker in _EXAMPLES
+
+
 def make_listing(symbol: str, seed: int) -> Listing:
     """The listing of an `EXCHANGE:TICKER` in canonical spelling."""
     exchange, ticker = symbol.split(":", 1)
     dice = digest("listing", seed, symbol)
-    if exchange in _STOCKS:
-        return _stock(exchange, ticker, dice)
+    if exchange == "EXAMPLE":
+        return _example(ticker, dice)
+    if exchange in EXCHANGES:
+        return _listed(exchange, ticker, dice)
     if exchange in _FOREX:
         return _forex(exchange, ticker, dice)
     if exchange in _INDEX:
@@ -143,26 +176,52 @@ def _spot(exchange: str, ticker: str, dice: bytes) -> Listing:
     )
 
 
-def _stock(exchange: str, ticker: str, dice: bytes) -> Listing:
-    session, timezone, currency, country, minmov = _STOCKS[exchange]
+def _listed(exchange: str, ticker: str, dice: bytes) -> Listing:
+    """A share, or a future: what has sessions and holidays."""
+    place = EXCHANGES[exchange]
     price = _FAMILIAR.get(ticker, _random_price(dice))
-    calendar = Calendar(session, timezone)
+    scale = place.pricescale
+    calendar = place.calendar
     a_minute = 20 if ticker in _FAMILIAR else (1, 4, 8, 16)[dice[2] % 4]
+    symbol = f"{exchange}:{ticker}"
     return Listing(
         exchange=exchange,
         ticker=ticker,
-        kind="stock",
-        typespecs=("common",),
-        currency=currency,
+        kind=place.kind,
+        typespecs=("common",) if place.kind == "stock" else (),
+        currency=place.currency,
         base_currency="",
-        country=country,
+        country=place.country,
         calendar=calendar,
-        grid=Grid(minmov, 100, 1, True),
-        base=max(1_000, round(price * 100 / minmov)),
+        grid=Grid(place.minmov, scale, 1, True),
+        base=max(1_000, round(price * scale / place.minmov)),
         volatility=14_000,
         ticks=a_minute * calendar.length // 60,
         lots=round(5e9 / price),
+        extended=place.extended_calendar,
+        splits=_SPLITS.get(symbol, ()),
+        name=_NAMES.get(symbol, ""),
     )
+
+
+def _example(ticker: str, dice: bytes) -> Listing:
+    """A share that is an example of one thing that feeds have and clients stumble over."""
+    listing = _listed("EXAMPLE", ticker, dice)
+    changed = msgspec.structs.replace(listing, ticks=4 * listing.calendar.length // 60)
+    match ticker:
+        case "DELAYED":
+            return msgspec.structs.replace(changed, delay=_DELAY)
+        case "HALTS":
+            return msgspec.structs.replace(changed, halts=True)
+        case "INDEX":
+            grid = Grid(1, 100, 1, False)
+            return msgspec.structs.replace(changed, kind="index", typespecs=(), grid=grid, lots=0, extended=None)
+        case "NOVOLUME":
+            return msgspec.structs.replace(changed, grid=Grid(1, 100, 1, False), lots=0)
+        case "THIN":
+            return msgspec.structs.replace(listing, ticks=80, lots=20_000)
+        case _:
+            return changed
 
 
 def _forex(exchange: str, ticker: str, dice: bytes) -> Listing:
@@ -230,7 +289,7 @@ def _random_price(dice: bytes) -> float:
 
 def symbol_info(listing: Listing) -> dict[str, Any]:
     """What `symbol_resolved` carries, in the wire's order of keys (seen 2025-07-06 and 2026-10-02)."""
-    calendar = listing.calendar
+    hours = listing.hours
     name = listing.exchange.title()
     values: dict[str, Any] = {
         "source2": {
@@ -243,9 +302,10 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
         },
         "currency_code": listing.currency,
         "source_id": listing.exchange,
-        "subsession_id": "regular",
-        "provider_id": "synthetic",
     }
+    if hours.holidays:
+        values["session_holidays"] = hours.holidays
+    values |= {"subsession_id": listing.session, "provider_id": "synthetic"}
     if listing.base_currency:
         values |= {
             "base_currency_id": _currency_id(listing.base_currency, listing),
@@ -259,9 +319,9 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
     }
     if listing.base_currency:
         values["volume_type"] = "tick" if listing.kind == "forex" else "base"
-    return values | {
+    values |= {
         "measure": "price",
-        "allowed_adjustment": "none",
+        "allowed_adjustment": "splits" if listing.splits else "none",
         "short_description": listing.description,
         "variable_tick_size": "",
         "name": listing.ticker,
@@ -273,17 +333,9 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
         "pricescale": listing.grid.pricescale,
         "pointvalue": 1.0,
         "minmov": listing.grid.minmov,
-        "session": calendar.session,
-        "session_display": calendar.session,
-        "subsessions": [
-            {
-                "description": "Regular hours",
-                "id": "regular",
-                "private": False,
-                "session": calendar.session,
-                "session-display": calendar.session,
-            }
-        ],
+        "session": hours.session,
+        "session_display": hours.session,
+        "subsessions": _subsessions(listing),
         "type": listing.kind,
         "typespecs": list(listing.typespecs),
         "has_intraday": True,
@@ -292,12 +344,12 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
         "legs": [listing.symbol],
         "is_tradable": listing.kind != "index",
         "minmove2": 0,
-        "timezone": calendar.timezone,
+        "timezone": hours.timezone,
         "aliases": [],
         "alternatives": [],
         "is_replayable": True,
-        "has_adjustment": False,
-        "has_extended_hours": False,
+        "has_adjustment": bool(listing.splits),
+        "has_extended_hours": listing.extended is not None,
         "bar_source": "trade",
         "bar_transform": "none",
         "bar_fillgaps": False,
@@ -305,6 +357,28 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
         "is-tickbars-available": True,
         "exchange_listed_name": name,
     }
+    if listing.delay:
+        values["delay"] = listing.delay
+    return values
+
+
+def _subsessions(listing: Listing) -> list[dict[str, Any]]:
+    regular = [_subsession("regular", "Regular hours", listing.calendar)]
+    extended = listing.extended
+    return regular if extended is None else [*regular, _subsession("extended", "Extended hours", extended)]
+
+
+def _subsession(name: str, description: str, calendar: Calendar) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "description": description,
+        "id": name,
+        "private": False,
+        "session": calendar.session,
+        "session-display": calendar.session,
+    }
+    if calendar.corrections:
+        values["session-correction"] = calendar.corrections
+    return values
 
 
 def _currency_id(currency: str, listing: Listing) -> str:
@@ -322,9 +396,9 @@ def quote_facts(listing: Listing) -> dict[str, Any]:
         "local_description": listing.description,
         "original_name": listing.symbol,
         "short_name": listing.ticker,
-        "update_mode": "streaming",
+        "update_mode": listing.update_mode,
         "visible-plots-set": info["visible_plots_set"],
-        # Prices outside of the regular session: there is no such thing here.
+        # Prices outside of the regular session are those of the extended one, and told as such.
         "rch": None,
         "rchp": None,
         "rtc": None,

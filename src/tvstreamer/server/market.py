@@ -1,23 +1,24 @@
-"""The market behind the fake server: any symbol, any time, made from a seed, or given by hand.
+"""The market behind the fake server: any symbol, any time, made from a seed, from files, or given by hand.
 
 It does no I/O and has no clock: every question names its moment, in seconds since the epoch, UTC. The same seed gives
-the same answers on every platform, in any order of asking. How prices come about, and what is not lifelike about
-them, is told in `prices`; what a symbol is, in `listing`.
+the same answers on every platform, in any order of asking. How synthetic prices come about, and what is not lifelike
+about them, is told in `prices`; what a symbol is, in `listing`. Prices from files are those of `bar_market` and `tape_market`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from tvstreamer.errors import InvalidPlan, InvalidSymbol, SymbolError, shorten
+from tvstreamer.errors import InvalidPlan, InvalidSymbol, SeriesError, SymbolError, shorten
 from tvstreamer.intervals import Interval
 from tvstreamer.server.bars import BarRow, MarketTick, Series
 from tvstreamer.server.hand import HandSymbol
 from tvstreamer.server.listing import digest, make_listing
-from tvstreamer.server.synthetic import SyntheticSymbol
+from tvstreamer.server.symbol import MarketSource, MarketSymbol
+from tvstreamer.server.synthetic import SyntheticMarket
+from tvstreamer.server.variants import is_variant, split_variant
 from tvstreamer.symbols import parse_symbol
 
 UNKNOWN: Final = ("XXXX:*", "*:NOPE", "*:INVALID")
@@ -25,7 +26,6 @@ UNKNOWN: Final = ("XXXX:*", "*:NOPE", "*:INVALID")
 
 Unknown: TypeAlias = Collection[str] | Callable[[str], bool]
 
-_KNOWN_AT_ONCE: Final = 256
 _FIRST_START: Final = 1_735_743_600
 _WEEK: Final = 604_800
 
@@ -35,28 +35,52 @@ def market_start(seed: int) -> float:
 
     Crypto, forex, American and German shares are trading then; Indian shares are not.
     """
-    return float(_FIRST_START + _WEEK * (int.from_bytes(digest("start", seed), "big") % 52))
+    week = int.from_bytes(digest("start", seed), "big") % 52
+    # The first Wednesday of that year is New Year's Day, the last is Christmas Eve.
+    return float(_FIRST_START + _WEEK * min(max(1, week), 50))
 
 
 class Market:
-    """Symbols as `EXCHANGE:TICKER`, in any case. All exist but the unknown ones.
+    """Symbols as `EXCHANGE:TICKER`, in any case, from the first source whose pattern they match; by default any symbol,
+    made from the seed.
 
-    `unknown` has patterns as for file names, or is a function that takes a symbol in upper case. Questions about an
-    unknown symbol raise `SymbolError`, only `info` and `knows` do not; intervals are `Interval`s or their spellings.
-    A symbol that was once given a tick or bars by hand lives on nothing else from then on, and exists in any case.
+    `sources` are by pattern, as for file names: `{"BINANCE:*": ..., "*": ...}`; what matches none does not exist.
+    `unknown` has patterns of what does not exist in any case, or is a function that takes a symbol in upper case.
+    Questions about an unknown symbol raise `SymbolError`, only `info` and `knows` do not; intervals are `Interval`s or
+    their spellings. A symbol that was once given a tick or bars by hand lives on nothing else from then on, and exists
+    in any case.
+
+    Questions may also be about a `variant_of` a symbol: as it is with its extended hours, or was before splits. A
+    delayed feed is late in all of its answers: what is known at a moment is what was traded some time before.
     """
 
-    def __init__(self, seed: int = 0, *, unknown: Unknown = UNKNOWN) -> None:
+    def __init__(self, seed: int = 0, *, unknown: Unknown = UNKNOWN, sources: Mapping[str, MarketSource] | None = None) -> None:
         self.seed = seed
         self._unknown = (unknown,) if isinstance(unknown, str) else unknown
         self._by_hand: dict[str, HandSymbol] = {}
-        self._synthetic = lru_cache(maxsize=_KNOWN_AT_ONCE)(self._make)
+        chosen = {"*": SyntheticMarket(seed)} if sources is None else sources
+        self._sources = [(pattern.upper(), source) for pattern, source in chosen.items()]
+
+    @property
+    def start(self) -> float | None:
+        """When a server's clock should begin, if one of the sources has an opinion: the earliest of them."""
+        moments = [source.start for _, source in self._sources]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def knows(self, symbol: str) -> bool:
-        return self._find(symbol) is not None
+        """Whether there is such a symbol; the name of a variant is none."""
+        return not is_variant(symbol) and self._find(symbol) is not None
 
     def is_by_hand(self, symbol: str) -> bool:
         return parse_symbol(symbol) in self._by_hand
+
+    def supports(self, symbol: str, interval: Interval | str) -> bool:
+        """Whether there are bars of an interval: a file of hours has none of a minute."""
+        return self._get(symbol).supports(Interval.parse(interval))
+
+    def update_mode(self, symbol: str) -> str:
+        """`streaming`, or `delayed_streaming_900` for a feed that is 900 seconds late."""
+        return self._get(symbol).update_mode
 
     def info(self, symbol: str, now: float | None = None) -> dict[str, Any] | None:
         """The symbol info of the wire, a new dict in the wire's order of keys; None for an unknown symbol.
@@ -74,33 +98,50 @@ class Market:
         return self._get(symbol).quote(now, fields)
 
     def ticks(self, symbol: str, after: float, until: float) -> list[MarketTick]:
-        """The ticks with `after < time <= until`, in order."""
+        """The ticks that are due with `after < due <= until`, in order."""
         return self._get(symbol).ticks(after, until)
 
     def next_tick(self, symbol: str, after: float) -> MarketTick | None:
-        """The first tick later than `after`, after the weekend if need be; None if none will come of itself."""
+        """The first tick due later than `after`, after the weekend if need be; None if none will come of itself."""
         return self._get(symbol).next_tick(after)
 
     def history(
-        self, symbol: str, interval: Interval | str, until: float, count: int, *, at: float | None = None
+        self,
+        symbol: str,
+        interval: Interval | str,
+        until: float,
+        count: int,
+        *,
+        at: float | None = None,
     ) -> list[BarRow]:
         """The newest `count` bars that opened by `until`, oldest first, made of the ticks up to and including `at`.
 
         `at` is `until` where it is not given, so that the last bar may still be forming. Fewer than `count` are the
-        whole history.
+        whole history. Raises `SeriesError` for an interval that the symbol does not support, as do the next two.
         """
-        return self._get(symbol).history(Interval.parse(interval), until, count, until if at is None else at)
+        parsed = Interval.parse(interval)
+        return self._bars(symbol, parsed).history(parsed, until, count, until if at is None else at)
 
-    def series(self, symbol: str, interval: Interval | str, *, at: float, count: int, keep: int = 10_000) -> Series:
+    def series(
+        self,
+        symbol: str,
+        interval: Interval | str,
+        *,
+        at: float,
+        count: int,
+        keep: int = 10_000,
+    ) -> Series:
         """The newest `count` bars (1 at least) as of a moment, to be kept up to date with `add` for each later tick.
 
         A series that was made before its symbol went over to being driven by hand should be made anew.
         """
-        return self._get(symbol).series(Interval.parse(interval), at, count, keep=keep)
+        parsed = Interval.parse(interval)
+        return self._bars(symbol, parsed).series(parsed, at, count, keep=keep)
 
     def bar_at(self, symbol: str, interval: Interval | str, moment: float) -> BarRow | None:
         """The bar that is forming at a moment, as known then; None where none is, as outside of trading hours."""
-        return self._get(symbol).bar_at(Interval.parse(interval), moment)
+        parsed = Interval.parse(interval)
+        return self._bars(symbol, parsed).bar_at(parsed, moment)
 
     def tick(self, symbol: str, price: float, *, size: float = 1.0, at: float) -> MarketTick:
         """Trades by hand, at a moment no earlier than the trade before. Raises `InvalidPlan`."""
@@ -127,26 +168,34 @@ class Market:
         name = parse_symbol(symbol)
         return self._by_hand.get(name) or self._by_hand.setdefault(name, HandSymbol(make_listing(name, self.seed)))
 
-    def _get(self, symbol: str) -> SyntheticSymbol | HandSymbol:
+    def _bars(self, symbol: str, interval: Interval) -> MarketSymbol:
+        found = self._get(symbol)
+        if not found.supports(interval):
+            # The words of the real server.
+            raise SeriesError(f"unsupported resolution: {split_variant(symbol)[0]}, {interval}")
+        return found
+
+    def _get(self, symbol: str) -> MarketSymbol:
         found = self._find(symbol)
         if found is None:
             raise SymbolError(f"symbol {shorten(symbol)}: expected one that this market knows")
         return found
 
-    def _find(self, symbol: str) -> SyntheticSymbol | HandSymbol | None:
+    def _find(self, symbol: str) -> MarketSymbol | None:
+        plain, variant = split_variant(symbol)
         try:
-            name = parse_symbol(symbol)
+            name = parse_symbol(plain)
         except InvalidSymbol:
             return None
-        return self._by_hand.get(name) or (None if self._is_unknown(name) else self._synthetic(name))
+        by_hand = self._by_hand.get(name)
+        if by_hand is not None or self._is_unknown(name):
+            return by_hand
+        return next((source.find(name, variant) for pattern, source in self._sources if fnmatchcase(name, pattern)), None)
 
     def _is_unknown(self, name: str) -> bool:
         if callable(self._unknown):
             return self._unknown(name)
         return any(fnmatchcase(name, pattern.upper()) for pattern in self._unknown)
-
-    def _make(self, name: str) -> SyntheticSymbol:
-        return SyntheticSymbol(make_listing(name, self.seed), self.seed)
 
     def __repr__(self) -> str:
         return f"Market(seed={self.seed}, by_hand={sorted(self._by_hand)})"

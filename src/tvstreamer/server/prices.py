@@ -5,10 +5,11 @@ of ticks and a volume; these are split among its hours, each hour's among its mi
 Each split meets the extremes and the sums of the whole exactly, in whole numbers, so a daily bar is what its ticks add
 up to, and yet thousands of daily bars need none of them. Nothing is kept but small caches.
 
-What is lifelike: sizes and spreads of moves from seconds to months, empty minutes of thin symbols, sessions. What is
-not: a day opens where the one before closed, volume and activity are even over the day, prices stay within a factor of
-a few of where they were in mid 2025, there are no trends, holidays, splits, dividends or crashes, and no two symbols
-move together.
+What is lifelike: sizes and spreads of moves from seconds to months, empty minutes of thin symbols, sessions, holidays
+(after one the day opens somewhere else). What is not: any other day opens where the one before closed, volume and
+activity are even over the day, prices stay within a factor of a few of where they were in mid 2025, there are no
+trends, dividends or crashes, and no two symbols move together. Splits and trading before and after the session are
+laid over this process by `variants`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from functools import lru_cache
 from itertools import accumulate
 from math import isqrt
 from struct import iter_unpack, unpack
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from tvstreamer.server.calendar import Calendar
 from tvstreamer.server.listing import Listing, digest
 
 _ANCHOR: Final = 1_751_328_000
@@ -38,6 +40,10 @@ _LONG: Final = 256
 
 _NANO: Final = 10**9
 _FIXED: Final = 48
+
+_HOUR: Final = 3_600
+_HALTED_DAYS: Final = 64
+"""Of 256 trading days, so many have a halt, at a symbol that has halts at all."""
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
@@ -73,15 +79,24 @@ class _Noise(NamedTuple):
     turnover: int
 
 
-class Prices:
-    """The price process of one symbol.
+class PriceProcess(Protocol):
+    """What a symbol's price does.
 
-    `day(number)` is a trading day as a whole; `parts(part)` are the hours of a day, counted from its open, or the
-    minutes of an hour, without those that have no tick; `trades(part)` are the ticks of a minute.
+    `day(number)` is a trading day as a whole; `parts(part)` are the hours of a day, counted from the opening of each
+    session, or the minutes of an hour, without those that have no tick; `trades(part)` are the ticks of a minute.
     """
+
+    def day(self, number: int, /) -> Part: ...
+    def parts(self, whole: Part, /) -> list[Part]: ...
+    def trades(self, minute: Part, /) -> list[Trade]: ...
+
+
+class Prices:
+    """The price process of one symbol in its regular sessions."""
 
     def __init__(self, listing: Listing, seed: int) -> None:
         self._listing = listing
+        self._calendar: Calendar = listing.calendar
         self._name = f"{seed}/{listing.symbol}"
         self._far = self._displaced([0] * (_BLOCKS + 1), _BLOCK, "far")
         anchor = listing.calendar.day_at(_ANCHOR)
@@ -100,26 +115,56 @@ class Prices:
         open_ = max(1, before + gap % 5 - 2)
         move = before * listing.volatility // 1_000_000
         count = max(_FEWEST, listing.ticks * (49_152 + activity // 2) >> 16)
-        time = listing.calendar.open_of(number)
+        spans = self._calendar.spans(number)
+        # A day that ends early has less of everything.
+        seconds = sum(closes - opens for opens, closes in spans)
+        count = max(_FEWEST, count * seconds // self._calendar.length)
+        lots = (listing.lots * (32_768 + turnover) >> 16) * seconds // self._calendar.length
         return Part(
             level="day",
-            time=time,
-            end=time + listing.calendar.length,
+            time=spans[0][0],
+            end=spans[-1][1],
             count=count,
             open=open_,
             high=max(open_, close) + (move * above * 4 // 5 >> 16),
             low=max(1, min(open_, close) - (move * below * 4 // 5 >> 16)),
             close=close,
-            lots=count + (listing.lots * (32_768 + turnover) >> 16),
+            lots=count + lots,
         )
 
     def _make_parts(self, whole: Part) -> list[Part]:
-        length = 3_600 if whole.level == "day" else 60
-        starts = range(whole.time, whole.end, length)
-        noise = self._noise(whole, len(starts))
+        if whole.level == "hour" and not self._listing.halts:
+            return self.split(whole, [(whole.time, whole.end)])
+        number = self._calendar.day_at(whole.time)
+        spans = self._calendar.spans(number) if whole.level == "day" else [(whole.time, whole.end)]
+        return self.split(whole, spans, self._halt(number) if self._listing.halts else None)
+
+    def _halt(self, number: int) -> tuple[int, int] | None:
+        """When trading pauses on a day, in whole minutes; on most it does not."""
+        which, begin, length = unpack("<BHB", digest(self._name, "halt", number, size=4))
+        if which >= _HALTED_DAYS:
+            return None
+        opens, closes = self._calendar.spans(number)[0]
+        # Not right after the opening and not until the close, so that the day has trades before and after.
+        minutes = (closes - opens) // 60
+        pause = 5 + length % 56
+        start = opens + 60 * (10 + begin % max(1, minutes - pause - 20))
+        return start, start + 60 * pause
+
+    def split(self, whole: Part, spans: Iterable[tuple[int, int]], halt: tuple[int, int] | None = None) -> list[Part]:
+        """The hours within the sessions of a day, or the minutes of an hour; nothing is traded during a halt."""
+        length = _HOUR if whole.level == "day" else 60
         # The last hour of a session may be a short one.
-        lengths = [min(length, whole.end - start) for start in starts]
-        counts = _counts(whole.count, [size * (64 + some.activity) for size, some in zip(lengths, noise, strict=True)])
+        starts, lengths = [], []
+        for begin, end in spans:
+            for start in range(begin, end, length):
+                starts.append(start)
+                lengths.append(min(length, end - start))
+        noise = self._noise(whole, len(starts))
+        traded = lengths
+        if halt is not None:
+            traded = [size - _overlap((start, start + size), halt) for start, size in zip(starts, lengths, strict=True)]
+        counts = _counts(whole.count, [size * (64 + some.activity) for size, some in zip(traded, noise, strict=True)])
         busy = [place for place, count in enumerate(counts) if count]
         counts = [counts[place] for place in busy]
         noise = [noise[place] for place in busy]
@@ -200,6 +245,10 @@ class Prices:
         for _ in range(10):
             factor = factor * factor >> _FIXED
         return max(1, self._listing.base * factor >> _FIXED)
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> int:
+    return max(0, min(one[1], other[1]) - max(one[0], other[0]))
 
 
 def _counts(total: int, weights: Iterable[int]) -> list[int]:

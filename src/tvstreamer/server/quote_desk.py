@@ -59,7 +59,7 @@ class QuoteDesk:
         updates: list[Reply] = []
         for session, name in self._quotes_of.get(symbol, ()):
             sent = self._quotes[session, name]
-            values = self._floor.market.quote(symbol, tick.time, self._floor.server.quotes[session].fields)
+            values = self._floor.market.quote(symbol, tick.due, self._floor.server.quotes[session].fields)
             changed = {key: value for key, value in values.items() if sent.get(key) != value}
             if changed:
                 sent.update(changed)

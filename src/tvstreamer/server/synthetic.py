@@ -1,18 +1,34 @@
-"""One symbol of the synthetic market, and the questions that a server asks about it."""
+"""The synthetic market: any symbol made from a seed, and the questions that a server asks about it."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from itertools import accumulate, takewhile
+from math import prod
 from typing import Any, Final
+
+import msgspec
 
 from tvstreamer.intervals import Interval
 from tvstreamer.server.bars import BarRow, MarketTick, Series
-from tvstreamer.server.listing import DayPrices, Listing, as_on_the_wire, digest, quote_facts, quote_prices, symbol_info
-from tvstreamer.server.prices import Part, Prices, Trade
+from tvstreamer.server.delayed import DelayedSymbol
+from tvstreamer.server.listing import (
+    DayPrices,
+    Listing,
+    as_on_the_wire,
+    digest,
+    exists,
+    make_listing,
+    quote_facts,
+    quote_prices,
+    symbol_info,
+)
+from tvstreamer.server.prices import Part, PriceProcess, Prices, Trade
+from tvstreamer.server.symbol import MarketSymbol
+from tvstreamer.server.variants import REGULAR, ExtendedPrices, UnadjustedPrices, Variant
 
 BEGIN: Final = 631_152_000
 """1990-01-01 00:00 UTC: no tick is older."""
@@ -20,25 +36,78 @@ END: Final = 4_102_444_800
 """2100-01-01 00:00 UTC: there is no tick from here on."""
 
 _DAY: Final = Interval(1, "D")
+_KNOWN_AT_ONCE: Final = 256
+
+
+class SyntheticMarket:
+    """Symbols made from a seed, as many as anybody can name. This is a source of a `Market`.
+
+    `halts` gives all shares and futures a pause in some of their days, `delay` makes everything late by so many seconds.
+    """
+
+    start: float | None = None
+
+    def __init__(self, seed: int = 0, *, halts: bool = False, delay: int = 0) -> None:
+        self.seed = seed
+        self._halts = halts
+        self._delay = delay
+        self.find = lru_cache(maxsize=_KNOWN_AT_ONCE)(self._make)
+
+    def _make(self, name: str, variant: Variant) -> MarketSymbol | None:
+        if not exists(name):
+            return None
+        listing = make_listing(name, self.seed)
+        listing = msgspec.structs.replace(
+            listing, delay=max(self._delay, listing.delay), halts=listing.halts or (self._halts and listing.country != "ZZ")
+        )
+        symbol = SyntheticSymbol(listing, self.seed, variant)
+        return DelayedSymbol(symbol, listing.delay) if listing.delay else symbol
+
+    def __repr__(self) -> str:
+        return f"SyntheticMarket(seed={self.seed}, halts={self._halts}, delay={self._delay})"
 
 
 class SyntheticSymbol:
     """Ticks, bars and quotes of one symbol: at any moment the same, whatever was asked before."""
 
-    def __init__(self, listing: Listing, seed: int) -> None:
+    def __init__(self, listing: Listing, seed: int, variant: Variant = REGULAR) -> None:
+        regular = Prices(listing, seed)
+        prices: PriceProcess = regular
+        if variant.session == "extended" and listing.extended is not None:
+            listing = msgspec.structs.replace(listing, session="extended")
+            prices = ExtendedPrices(regular, listing, listing.hours, seed)
+        if variant.adjustment == "none" and listing.splits:
+            prices = UnadjustedPrices(prices, listing.hours, listing.splits)
+            finest = listing.grid.volumescale * prod(ratio for _, ratio in listing.splits)
+            listing = msgspec.structs.replace(listing, grid=msgspec.structs.replace(listing.grid, volumescale=finest))
         self.listing = listing
         self._seed = seed
-        self._calendar = listing.calendar
-        self._prices = Prices(listing, seed)
+        self._calendar = listing.hours
+        self._prices = prices
         self._facts = quote_facts(listing)
         self._last_day = self._calendar.day_at(END - 1)
+
+    @property
+    def update_mode(self) -> str:
+        return self.listing.update_mode
+
+    def supports(self, interval: Interval) -> bool:
+        return True
 
     def info(self) -> dict[str, Any]:
         return symbol_info(self.listing)
 
     def quote(self, now: float, fields: Collection[str] | None) -> dict[str, Any]:
-        session = "market" if self._calendar.is_open(now) else "out_of_session"
-        return as_on_the_wire(self._facts | quote_prices(self.listing, self._day_prices(now), session), fields)
+        values = self._facts | quote_prices(self.listing, self._day_prices(now), self._session(now))
+        return as_on_the_wire(values, fields)
+
+    def _session(self, now: float) -> str:
+        regular, extended = self.listing.calendar, self.listing.extended
+        if regular.is_open(now):
+            return "market"
+        if extended is not None and extended.is_open(now):
+            return "pre_market" if now < regular.open_of(extended.day_at(now)) else "post_market"
+        return "holiday" if regular.is_holiday(now) else "out_of_session"
 
     def ticks(self, after: float, until: float) -> list[MarketTick]:
         """The ticks with `after < time <= until`, in order."""
@@ -94,21 +163,25 @@ class SyntheticSymbol:
         if not interval.is_intraday:
             while day >= 0:
                 first, after = self._calendar.group(interval, day)
-                days = range(max(0, first), min(after, self._last_day + 1))
+                days = filter(self._calendar.is_trading_day, range(max(0, first), min(after, self._last_day + 1)))
                 yield map(self._prices.day, days), -math.inf, math.inf
                 day = first - 1
             return
         for number in range(day, -1, -1):
+            spans = self._calendar.spans(number)
+            if not spans:
+                continue
             whole = self._prices.day(number)
             length = interval.seconds
             if length is not None:
                 # By the hour, or by the minute, so that no more is split than is asked for.
                 together = max(1, (3_600 if interval.unit == "m" else 60) // length)
-                end = int(min(until, whole.end - 1) - whole.time) // length + 1
-                while end > 0:
-                    begin = (end - 1) // together * together
-                    yield [whole], whole.time + begin * length, whole.time + end * length
-                    end = begin
+                for opens, closes in reversed(spans):
+                    end = int(min(until, closes - 1) - opens) // length + 1 if opens <= until else 0
+                    while end > 0:
+                        begin = (end - 1) // together * together
+                        yield [whole], opens + begin * length, min(opens + end * length, closes)
+                        end = begin
             elif interval.unit == "T":
                 # Ticks can be counted without looking at each, so the first of the bars that are wanted can be found.
                 bars = math.ceil(self._so_far(number, _behind(until)).count / interval.count)
@@ -151,7 +224,7 @@ class SyntheticSymbol:
 
     def _ticks_from(self, start: float) -> Iterator[MarketTick]:
         first = self._calendar.day_at(min(max(start, BEGIN), END))
-        for day in range(max(0, first), self._last_day + 1):
+        for day in filter(self._calendar.is_trading_day, range(max(0, first), self._last_day + 1)):
             yield from self._ticks_of([self._prices.day(day)], start, 0)
 
     def _ticks_of(self, parts: Iterable[Part], start: float, lots: int) -> Iterator[MarketTick]:
@@ -193,13 +266,14 @@ class SyntheticSymbol:
         day = min(self._calendar.day_at(now), self._last_day)
         bar = self._so_far(day, _behind(now))
         if not bar.count:
-            day -= 1
+            day = self._calendar.trading_day_by(day - 1)
             bar = self._so_far(day, _behind(now))
         row = bar.current
         if row is None:
             return None
         newest = self._trade(self._prices.day(day), bar.count - 1)
-        previous = self._prices.day(day - 1).close if day else self._prices.day(day).open
+        before = self._calendar.trading_day_by(day - 1)
+        previous = self._prices.day(before).close if before >= 0 else self._prices.day(day).open
         grid = self.listing.grid
         dice = digest(self._seed, self.listing.symbol, "book", newest.time, size=4)
         bid = max(1, newest.units - dice[0] % 2)

@@ -33,7 +33,9 @@ def whole(part: Part) -> tuple[int, ...]:
 @pytest.mark.parametrize("symbol", SYMBOLS)
 @pytest.mark.parametrize("day", DAYS)
 def test_the_hours_of_a_day_and_the_minutes_of_an_hour_add_up_to_it(symbol: str, day: int) -> None:
-    prices = Prices(make_listing(symbol, 1), 1)
+    listing = make_listing(symbol, 1)
+    prices = Prices(listing, 1)
+    day = listing.calendar.trading_day_from(day)
     hours = prices.parts(prices.day(day))
     assert summed(hours) == whole(prices.day(day))
     for hour in hours:
@@ -89,8 +91,9 @@ def test_a_thin_symbol_has_minutes_without_ticks_and_at_least_four_in_the_others
 
 @pytest.mark.parametrize("ticks", [0, 1, 4, 7, 9])
 def test_even_a_day_of_next_to_nothing_adds_up(ticks: int) -> None:
-    prices = Prices(msgspec.structs.replace(make_listing("NASDAQ:AAPL", 1), ticks=ticks, lots=0), 1)
-    for number in range(300, 340):
+    listing = msgspec.structs.replace(make_listing("NASDAQ:AAPL", 1), ticks=ticks, lots=0)
+    prices = Prices(listing, 1)
+    for number in filter(listing.calendar.is_trading_day, range(300, 340)):
         day = prices.day(number)
         minutes = [minute for hour in prices.parts(day) for minute in prices.parts(hour)]
         assert day.count >= 4
@@ -104,8 +107,9 @@ def cheap(base: int, volatility: int) -> Listing:
 
 @pytest.mark.parametrize("base", [1, 2, 10, 1_000])
 def test_a_price_is_never_below_one_step_and_extremes_hold_however_wild(base: int) -> None:
-    prices = Prices(cheap(base, 300_000), 1)
-    for number in range(500, 540):
+    listing = cheap(base, 300_000)
+    prices = Prices(listing, 1)
+    for number in filter(listing.calendar.is_trading_day, range(500, 540)):
         day = prices.day(number)
         assert 1 <= day.low <= min(day.open, day.close) <= max(day.open, day.close) <= day.high
         for hour in prices.parts(day):
