@@ -153,6 +153,50 @@ class RequestMoreData(Command, frozen=True, gc=False, tag="request_more_data"):
     p: Params
 
 
+class RequestMoreTickmarks(Command, frozen=True, gc=False, tag="request_more_tickmarks"):
+    """Asks for points of time to come, which a chart labels beyond its last bar."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        series: str
+        count: int
+
+    p: Params
+
+
+class GetFirstBarTime(Command, frozen=True, gc=False, tag="get_first_bar_time"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        alias: str
+        resolution: str
+
+    p: Params
+
+
+class CreatePointset(Command, frozen=True, gc=False, tag="create_pointset"):
+    """A drawing's points; what follows the turnaround is the symbol, the interval and the points."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        pointset: str
+        turnaround: str
+        symbol: Any = ""
+        interval: Any = ""
+        points: Any = ()
+
+    p: Params
+
+
+class RequestHistoryData(Command, frozen=True, gc=False, tag="request_history_data"):
+    """Deep backtesting; behind the session stand eight more parameters that nobody here looks at."""
+
+    p: list[Any]
+
+    @property
+    def session(self) -> str:
+        return self.p[0] if self.p and isinstance(self.p[0], str) else ""
+
+
 class CreateStudy(Command, frozen=True, gc=False, tag="create_study"):
     """`parent` is the series, or another study, that it is computed from; `kind` names it: `RSI@tv-basicstudies-241`."""
 
@@ -235,10 +279,21 @@ class QuoteHibernateAll(_QuoteList, frozen=True, gc=False, tag="quote_hibernate_
     pass
 
 
+class QuoteListFields(Command, frozen=True, gc=False, tag="quote_list_fields"):
+    """The question has the session alone, the answer the names of fields behind it; both have the same method."""
+
+    p: list[Any]
+
+    @property
+    def session(self) -> str:
+        return self.p[0] if self.p and isinstance(self.p[0], str) else ""
+
+
 COMMANDS: tuple[type[Command], ...] = (
     SetAuthToken, SetLocale, ChartCreateSession, ChartDeleteSession, SwitchTimezone, ResolveSymbol, CreateSeries,
-    ModifySeries, RemoveSeries, RequestMoreData, CreateStudy, ModifyStudy, RemoveStudy, QuoteCreateSession,
-    QuoteDeleteSession, QuoteSetFields, QuoteAddSymbols, QuoteRemoveSymbols, QuoteFastSymbols, QuoteHibernateAll,
+    ModifySeries, RemoveSeries, RequestMoreData, RequestMoreTickmarks, GetFirstBarTime, CreatePointset,
+    RequestHistoryData, CreateStudy, ModifyStudy, RemoveStudy, QuoteCreateSession, QuoteDeleteSession, QuoteSetFields,
+    QuoteAddSymbols, QuoteRemoveSymbols, QuoteFastSymbols, QuoteHibernateAll, QuoteListFields,
 )  # fmt: skip
 
 
@@ -421,6 +476,35 @@ class SeriesDeleted(Reply, frozen=True, gc=False, tag="series_deleted"):
     p: list[Any]
 
 
+class FirstBarTime(Reply, frozen=True, gc=False, tag="first_bar_time"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        alias: str
+        time: Whole = 0
+
+    p: Params
+
+
+class PointsetErrorReply(Reply, frozen=True, gc=False, tag="pointset_error"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        pointset: str = ""
+        turnaround: str = ""
+
+    p: Params
+
+
+class RequestErrorReply(Reply, frozen=True, gc=False, tag="request_error"):
+    """A history session's request was refused."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        reason: str = ""
+        description: str = ""
+
+    p: Params
+
+
 class _StudyParams(_Params, frozen=True, gc=False):
     """The turnaround is that of the series, `_`, and that of the study: `s1_st1`."""
 
@@ -490,6 +574,6 @@ class ProtocolErrorReply(Reply, frozen=True, gc=False, tag="protocol_error"):
 
 REPLIES: tuple[type[Reply], ...] = (
     QuoteData, QuoteCompleted, SymbolResolved, SymbolErrorReply, SeriesLoading, SeriesCompleted, SeriesErrorReply,
-    DataUpdate, TimescaleUpdate, SeriesTimeframe, SeriesDeleted, StudyLoading, StudyCompleted, StudyErrorReply,
-    StudyDeleted, CriticalErrorReply, ProtocolErrorReply,
+    DataUpdate, TimescaleUpdate, SeriesTimeframe, SeriesDeleted, FirstBarTime, PointsetErrorReply, RequestErrorReply,
+    StudyLoading, StudyCompleted, StudyErrorReply, StudyDeleted, CriticalErrorReply, ProtocolErrorReply,
 )  # fmt: skip

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from tvstreamer.constants import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
-from tvstreamer.errors import FramingError, InvalidPlan
+from tvstreamer.errors import FramingError, InvalidPlan, shorten
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.journal import Journal
 from tvstreamer.protocol.packets import (
@@ -19,9 +19,11 @@ from tvstreamer.protocol.packets import (
     ChartCreateSession,
     ChartDeleteSession,
     Command,
+    CreatePointset,
     CreateSeries,
     CreateStudy,
     CriticalErrorReply,
+    GetFirstBarTime,
     Heartbeat,
     Hello,
     ModifySeries,
@@ -30,34 +32,72 @@ from tvstreamer.protocol.packets import (
     QuoteAddSymbols,
     QuoteCreateSession,
     QuoteDeleteSession,
+    QuoteFastSymbols,
+    QuoteHibernateAll,
+    QuoteListFields,
     QuoteRemoveSymbols,
     QuoteSetFields,
     RemoveSeries,
+    RemoveStudy,
     Reply,
+    RequestMoreData,
+    RequestMoreTickmarks,
     ResolveSymbol,
+    SwitchTimezone,
     Unknown,
 )
 
 _METHOD = re.compile(r'~m~\d+~m~\{"m":"([^"]{1,64})"')
 _KNOWN = {str(command.__struct_config__.tag) for command in COMMANDS}
+DEFAULT_TIMEZONE: Final = "America/New_York"
+"""What the real server takes until it is told otherwise (seen 2025-07-06)."""
+
+UNANSWERED: Final = {
+    "set_data_quality": "one quality is served",
+    "set_broker": "no broker has data of its own",
+    "request_data_problems": "there are none, and the form of the answer is unknown",
+    "request_studies_metadata": "the form of the answer is unknown",
+    "switch_protocol": "the binary protocol is no more",
+    "message": "a hook of the vendor's tests",
+    "mock_fire_tick": "a hook of the vendor's tests",
+    "quote_fire_tick": "a hook of the vendor's tests",
+    "quote_fire_crash": "a hook of the vendor's tests",
+    "set_future_tickmarks_mode": "future tick marks have one mode",
+    "create_child_study": "no study takes another",
+    "notify_study": "no study takes notices",
+    "modify_pointset": "no pointset exists",
+    "remove_pointset": "no pointset exists",
+    "quote_switch_timezone": "no field depends on the timezone",
+    "depth_create_session": "there is no order book",
+    "depth_set_symbol": "there is no order book",
+    "depth_clear_symbol": "there is no order book",
+    "depth_set_scale": "there is no order book",
+    "depth_delete_session": "there is no order book",
+    "history_create_session": "its requests are refused",
+    "history_delete_session": "its requests are refused",
+}
+"""Methods of the real server that get no answer here, and why: none is known, or it would say nothing."""
 
 
 class ServerChart:
-    """A client's chart session: its symbols (alias -> symbol string) and series (id -> the command that made it)."""
+    """A client's chart session: its timezone, symbols (alias -> symbol string) and series (id -> the command that made it)."""
 
-    __slots__ = ("series", "symbols")
+    __slots__ = ("series", "symbols", "timezone")
 
     def __init__(self) -> None:
+        self.timezone = DEFAULT_TIMEZONE
         self.symbols: dict[str, str] = {}
         self.series: dict[str, CreateSeries] = {}
 
 
 class ServerQuotes:
-    """A client's quote session: the fields it wants (None: all) and the symbol strings it follows."""
+    """A client's quote session: the fields it wants (None: all), the symbol strings it follows, and which of them are to be
+    told at once (None: all)."""
 
-    __slots__ = ("fields", "names")
+    __slots__ = ("fast", "fields", "names")
 
     def __init__(self) -> None:
+        self.fast: frozenset[str] | None = None
         self.fields: list[str] | None = None
         self.names: dict[str, None] = {}
 
@@ -146,6 +186,9 @@ class ServerProtocol:
     def _tolerate(self, command: Unknown, at: float) -> Command | None:
         """What to make of a command that does not have its declared shape."""
         method, parameters = codec.parameters(command.text)
+        if method in UNANSWERED:
+            self.note(at, "ignored", method, UNANSWERED[method])
+            return None
         if method not in _KNOWN:
             self.note(at, "ignored", method, "unknown method" if method else "not a command")
             return None
@@ -167,9 +210,13 @@ class ServerProtocol:
         """Keeps the books of sessions; False for a command that names a session nobody created."""
         match command:
             case ChartCreateSession(p=p):
-                self.charts[p.session] = ServerChart()
+                return self._begin(self.charts, p.session, ServerChart, command, at)
             case ChartDeleteSession(p=p):
-                self.charts.pop(p.session, None)
+                return self._end(self.charts, p.session, command, at)
+            case SwitchTimezone(p=p):
+                return self._may_have(self.charts, p.session, command, at)
+            case GetFirstBarTime(p=p) | RequestMoreData(p=p) | RequestMoreTickmarks(p=p) | CreatePointset(p=p):
+                return self._has(self.charts, p.session, command, at)
             case ResolveSymbol(p=p):
                 if not self._has(self.charts, p.session, command, at):
                     return False
@@ -181,16 +228,21 @@ class ServerProtocol:
             case ModifySeries(p=p):
                 if not self._has(self.charts, p.session, command, at):
                     return False
-                changed = CreateSeries.Params(p.session, p.series, p.turnaround, p.alias, p.resolution, 300, p.period)
-                self.charts[p.session].series[p.series] = CreateSeries(changed)
-            case RemoveSeries(p=p) if p.session in self.charts:
-                self.charts[p.session].series.pop(p.series, None)
+                self._modify(p, at)
+            case RemoveSeries(p=p):
+                if not self._may_have(self.charts, p.session, command, at):
+                    return False
+                if self.charts[p.session].series.pop(p.series, None) is None:
+                    self.note(at, "ignored", "remove_series", f"no series {shorten(p.series)}")
+                    return False
+            case RemoveStudy(p=p):
+                return self._may_have(self.charts, p.session, command, at)
             case CreateStudy(p=p) | ModifyStudy(p=p):
                 return self._has(self.charts, p.session, command, at)
             case QuoteCreateSession(p=p):
-                self.quotes[p.session] = ServerQuotes()
+                return self._begin(self.quotes, p.session, ServerQuotes, command, at)
             case QuoteDeleteSession(p=p):
-                self.quotes.pop(p.session, None)
+                return self._end(self.quotes, p.session, command, at)
             case QuoteSetFields(session=session, names=names):
                 if not self._has(self.quotes, session, command, at):
                     return False
@@ -199,18 +251,67 @@ class ServerProtocol:
                 if not self._has(self.quotes, session, command, at):
                     return False
                 self.quotes[session].names.update(dict.fromkeys(names))
-            case QuoteRemoveSymbols(session=session, names=names) if session in self.quotes:
+            case QuoteFastSymbols(session=session, names=names):
+                if not self._may_have(self.quotes, session, command, at):
+                    return False
+                self.quotes[session].fast = frozenset(names)
+                self._odd_names(session, names, command, at)
+            case QuoteHibernateAll(session=session):
+                if not self._may_have(self.quotes, session, command, at):
+                    return False
+                self.quotes[session].fast = frozenset()
+            case QuoteRemoveSymbols(session=session, names=names):
+                if not self._may_have(self.quotes, session, command, at):
+                    return False
+                self._odd_names(session, names, command, at)
                 for name in names:
                     self.quotes[session].names.pop(name, None)
+            case QuoteListFields(session=session):
+                return self._has(self.quotes, session, command, at)
             case _:
                 pass
         return True
+
+    def _begin(self, sessions: dict[str, Any], session: str, kind: type, command: Command, at: float) -> bool:
+        """A session of this name; one that exists already goes on as it is."""
+        if session in sessions:
+            self.note(at, "tolerated", f"{command.__struct_config__.tag}", f"session {shorten(session)} exists already")
+            return False
+        sessions[session] = kind()
+        return True
+
+    def _end(self, sessions: dict[str, Any], session: str, command: Command, at: float) -> bool:
+        if sessions.pop(session, None) is None:
+            self.note(at, "ignored", f"{command.__struct_config__.tag}", f"no session {shorten(session)}")
+            return False
+        return True
+
+    def _modify(self, p: ModifySeries.Params, at: float) -> None:
+        """A series is from now on what the command says, but for the count, which it does not have."""
+        series = self.charts[p.session].series
+        before = series.get(p.series)
+        if before is None:
+            self.note(at, "tolerated", "modify_series", f"no series {shorten(p.series)}: created")
+        count = 300 if before is None else before.p.count
+        changed = CreateSeries.Params(p.session, p.series, p.turnaround, p.alias, p.resolution, count, p.period)
+        series[p.series] = CreateSeries(changed)
+
+    def _odd_names(self, session: str, names: list[str], command: Command, at: float) -> None:
+        strangers = [name for name in names if name not in self.quotes[session].names]
+        if strangers:
+            self.note(at, "tolerated", f"{command.__struct_config__.tag}", f"not added: {shorten(strangers)}")
 
     def _has(self, sessions: dict[str, Any], session: str, command: Command, at: float) -> bool:
         if session in sessions:
             return True
         self.reject(session, "invalid_session", f"{command.__struct_config__.tag}", at)
         return False
+
+    def _may_have(self, sessions: dict[str, Any], session: str, command: Command, at: float) -> bool:
+        """As `_has`, for commands that are never answered."""
+        if session not in sessions:
+            self.note(at, "ignored", f"{command.__struct_config__.tag}", f"no session {shorten(session)}")
+        return session in sessions
 
     # --- answers --------------------------------------------------------------------------------------------------
 

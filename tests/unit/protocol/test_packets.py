@@ -24,8 +24,10 @@ from tvstreamer.protocol.packets import (
     QuoteAddSymbols,
     QuoteData,
     QuoteHibernateAll,
+    QuoteListFields,
     QuoteSetFields,
     QuoteUpdate,
+    RequestHistoryData,
     SeriesCompleted,
     SeriesData,
     SeriesErrorReply,
@@ -214,3 +216,10 @@ def test_the_largest_time_is_one_that_a_float_can_hold(number: str) -> None:
 def test_the_end_of_a_bar_is_a_whole_number_mostly(text: str, moment: float | None) -> None:
     assert read(LastBarStatus, f'{{"bar_close_time":{text}}}') == LastBarStatus(moment)
     assert read(LastBarStatus, "{}") == LastBarStatus(None)
+
+
+@pytest.mark.parametrize("kind", [QuoteListFields, RequestHistoryData])
+@pytest.mark.parametrize(("p", "session"), [("[]", ""), ('["x_1",0]', "x_1"), ("[5]", "")])
+def test_a_list_of_anything_has_a_session_where_it_begins_with_a_text(kind: Any, p: str, session: str) -> None:
+    method = kind.__struct_config__.tag
+    assert read(kind, f'{{"m":"{method}","p":{p}}}').session == session

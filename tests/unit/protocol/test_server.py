@@ -19,10 +19,11 @@ from tvstreamer.protocol.packets import (
     ModifyStudy,
     QuoteAddSymbols,
     QuoteCompleted,
+    RemoveStudy,
     SeriesLoading,
     SetLocale,
 )
-from tvstreamer.protocol.server import ServerProtocol
+from tvstreamer.protocol.server import UNANSWERED, ServerProtocol
 
 SESSION = Path(__file__).resolve().parents[3] / "fixtures" / "wire" / "minute-session.log"
 HELLO = Hello("0.1.1_demo-1", 5, 5000, "demo", "0", 2, "json", "192.0.2.1:443", ["3.66"])
@@ -130,13 +131,15 @@ def test_the_journal_tells_which_symbols_and_interval_and_what_was_answered(talk
         ("command", "create_series", ("NASDAQ:AAPL",), "1D"),
         ("command", "request_more_data", ("NASDAQ:AAPL",), ""),
         ("command", "request_more_data", (), ""),
+        ("rejected", "request_more_data", (), ""),
+        ("reply", "critical_error", (), ""),
     ]
     talk.server.reply([QuoteCompleted(QuoteCompleted.Params("qs", "A:B"))])
     talk.server.reply([QuoteCompleted(QuoteCompleted.Params("qs", "A:B"))], 9.0)
     talk.server.send(framing.join(['{"m":"du","p":[]}', '{"m":"qsd","p":[]}']))
     talk.server.send(framing.packet('{"m":"du","p":[]}'), 11.0)
     told_at = [(entry.at, entry.method) for entry in talk.server.journal if entry.kind == "reply"]
-    assert told_at == [(7.0, "quote_completed"), (9.0, "quote_completed"), (7.0, "du"), (7.0, "qsd"), (11.0, "du")]
+    assert told_at[1:] == [(7.0, "quote_completed"), (9.0, "quote_completed"), (7.0, "du"), (7.0, "qsd"), (11.0, "du")]
 
 
 @pytest.mark.parametrize(
@@ -242,13 +245,21 @@ def test_a_known_method_with_odd_parameters_is_rejected(talk: Talk, method: str,
         ("modify_series", ["x_1", "s1", "t1", "a1", "1", ""]),
         ("create_study", ["x_1", "st1", "st1", "s1", "RSI@tv-basicstudies-241", {}]),
         ("modify_study", ["x_1", "st1", "st1", {}]),
+        ("request_more_data", ["x_1", "s1", 10]),
+        ("request_more_tickmarks", ["x_1", "s1", 10]),
+        ("get_first_bar_time", ["x_1", "a1", "1D"]),
+        ("create_pointset", ["x_1", "ps1", "t1"]),
+        ("quote_list_fields", ["x_1"]),
+        ("quote_list_fields", [7]),
         ("quote_set_fields", ["x_1", "lp"]),
         ("quote_add_symbols", ["x_1", "A:B"]),
         ("quote_add_symbols", []),
     ],
 )
 def test_a_session_that_nobody_created_is_an_invalid_one(talk: Talk, method: str, p: list[Any]) -> None:
-    assert talk.say(method, *p) == [{"m": "critical_error", "p": [p[0] if p else "", "invalid_session", method]}]
+    assert talk.say(method, *p) == [
+        {"m": "critical_error", "p": ["x_1" if p and p[0] == "x_1" else "", "invalid_session", method]}
+    ]
     assert talk.server.requests() == []
     assert talk.journal == [("command", method, ""), ("rejected", method, "invalid_session")]
 
@@ -266,22 +277,67 @@ def test_symbols_and_series_are_kept(charted: Talk) -> None:
 
 def test_a_series_that_is_modified_is_kept_as_if_it_had_been_created_so(charted: Talk) -> None:
     charted.say("modify_series", "cs_1", "s1", "t2", "a2", "5", "r,0:600")
-    assert charted.server.charts["cs_1"].series["s1"] == CreateSeries(CreateSeries.Params("cs_1", "s1", "t2", "a2", "5", 300, "r,0:600"))
+    assert charted.server.charts["cs_1"].series["s1"] == CreateSeries(CreateSeries.Params("cs_1", "s1", "t2", "a2", "5", 10, "r,0:600"))
     assert charted.server.requests() == [ModifySeries(ModifySeries.Params("cs_1", "s1", "t2", "a2", "5", "r,0:600"))]
+
+
+def test_a_series_that_is_modified_before_it_exists_is_created(charted: Talk) -> None:
+    charted.say("modify_series", "cs_1", "s2", "t2", "a1", "5", "")
+    assert charted.server.charts["cs_1"].series["s2"].p.count == 300
+    assert charted.journal[-1] == ("tolerated", "modify_series", "no series 's2': created")
+
+
+def test_a_session_that_is_created_twice_goes_on_as_it_is(charted: Talk) -> None:
+    charted.say("quote_add_symbols", "qs_1", "A:B")
+    charted.server.requests()
+    charted.say("chart_create_session", "cs_1")
+    charted.say("quote_create_session", "qs_1")
+    assert charted.server.requests() == []
+    assert list(charted.server.charts["cs_1"].series) == ["s1"]
+    assert list(charted.server.quotes["qs_1"].names) == ["A:B"]
+    assert [entry for entry in charted.journal if entry[0] == "tolerated"] == [
+        ("tolerated", "chart_create_session", "session 'cs_1' exists already"),
+        ("tolerated", "quote_create_session", "session 'qs_1' exists already"),
+    ]
+
+
+def test_symbols_are_wanted_in_real_time_until_told_otherwise(charted: Talk) -> None:
+    charted.say("quote_add_symbols", "qs_1", "A:B", "C:D")
+    quotes = charted.server.quotes["qs_1"]
+    assert quotes.fast is None
+    charted.say("quote_fast_symbols", "qs_1", "C:D")
+    assert quotes.fast == {"C:D"}
+    charted.say("quote_fast_symbols", "qs_1", "A:B", "E:F")
+    assert quotes.fast == {"A:B", "E:F"}
+    assert charted.journal[-1] == ("tolerated", "quote_fast_symbols", "not added: ['E:F']")
+    charted.say("quote_hibernate_all", "qs_1")
+    assert quotes.fast == frozenset()
+
+
+@pytest.mark.parametrize("method", sorted(UNANSWERED))
+def test_a_method_without_an_answer_is_noted_with_the_reason(talk: Talk, method: str) -> None:
+    assert talk.say(method, "x_1", {"whatever": 1}) == []
+    assert talk.server.requests() == []
+    assert talk.journal == [("ignored", method, UNANSWERED[method])]
 
 
 def test_studies_are_handed_on(charted: Talk) -> None:
     charted.say("create_study", "cs_1", "st1", "st1", "s1", "RSI@tv-basicstudies-241", {"in_0": 7})
     charted.say("modify_study", "cs_1", "st1", "st2", {"in_0": 8})
+    charted.say("remove_study", "cs_1", "st1")
     assert charted.server.requests() == [
         CreateStudy(CreateStudy.Params("cs_1", "st1", "st1", "s1", "RSI@tv-basicstudies-241", {"in_0": 7})),
         ModifyStudy(ModifyStudy.Params("cs_1", "st1", "st2", {"in_0": 8})),
+        RemoveStudy(RemoveStudy.Params("cs_1", "st1")),
     ]
 
 
 def test_a_series_that_is_removed_is_forgotten(charted: Talk) -> None:
     charted.say("remove_series", "cs_1", "s1")
+    assert [command.__struct_config__.tag for command in charted.server.requests()] == ["remove_series"]
     charted.say("remove_series", "cs_1", "s1")
+    assert charted.journal[-1] == ("ignored", "remove_series", "no series 's1'")
+    assert charted.server.requests() == []
     assert charted.server.charts["cs_1"].series == {}
 
 
@@ -317,17 +373,33 @@ def test_a_quote_session_follows_each_symbol_once_by_the_string_it_was_given(cha
 @pytest.mark.parametrize(
     ("method", "p"),
     [
+        ("chart_delete_session", ["x_1"]),
+        ("quote_delete_session", ["x_1"]),
         ("remove_series", ["x_1", "s1"]),
         ("remove_study", ["x_1", "st1"]),
         ("quote_remove_symbols", ["x_1", "A:B"]),
         ("quote_fast_symbols", ["x_1", "A:B"]),
+        ("quote_hibernate_all", ["x_1"]),
         ("switch_timezone", ["x_1", "Etc/UTC"]),
-        ("request_more_data", ["x_1", "s1", 10]),
     ],
 )
-def test_commands_that_keep_nothing_are_handed_on_whatever_session_they_name(talk: Talk, method: str, p: list[Any]) -> None:
+def test_commands_without_an_answer_are_ignored_in_a_session_that_nobody_created(
+    talk: Talk, method: str, p: list[Any]
+) -> None:
     assert talk.say(method, *p) == []
-    assert [command.__struct_config__.tag for command in talk.server.requests()] == [method]
+    assert talk.server.requests() == []
+    assert talk.journal == [("command", method, ""), ("ignored", method, "no session 'x_1'")]
+
+
+def test_commands_that_keep_nothing_are_handed_on(charted: Talk) -> None:
+    for method, p in (
+        ("switch_timezone", ["cs_1", "Etc/UTC"]),
+        ("request_more_data", ["cs_1", "s1", 10]),
+        ("request_history_data", ["hs_1", 0]),
+        ("quote_list_fields", ["qs_1"]),
+    ):
+        assert charted.say(method, *p) == []
+        assert [command.__struct_config__.tag for command in charted.server.requests()] == [method]
 
 
 # --- answers ------------------------------------------------------------------------------------------------------------
