@@ -2,78 +2,55 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from collections.abc import Collection
+from typing import Any, Final, Protocol
 
-import msgspec
-
-from tvstreamer.errors import InvalidInterval, SeriesError
+from tvstreamer.errors import InvalidInterval, SeriesError, shorten
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.packets import (
+    ChartCreateSession,
     ChartDeleteSession,
     Command,
+    CreatePointset,
     CreateSeries,
     DataUpdate,
+    FirstBarTime,
+    GetFirstBarTime,
     ModifySeries,
+    PointsetErrorReply,
     RemoveSeries,
     Reply,
+    RequestErrorReply,
+    RequestHistoryData,
     RequestMoreData,
+    RequestMoreTickmarks,
     ResolveSymbol,
     SeriesCompleted,
     SeriesDeleted,
     SeriesErrorReply,
     SeriesLoading,
+    SeriesTimeframe,
+    SwitchTimezone,
     SymbolErrorReply,
     SymbolResolved,
     TimescaleUpdate,
 )
-from tvstreamer.server.bars import BarRow, MarketTick
+from tvstreamer.server.bars import MarketTick
+from tvstreamer.server.chart_types import NOT_ENTITLED, Bricks
 from tvstreamer.server.desk import BARS, LOADING, SYMBOL, Floor, timed
-from tvstreamer.server.instrument import Instrument, MarketInstrument, Opener
+from tvstreamer.server.frames import Frame, bars_since, read_frame
+from tvstreamer.server.instrument import Instrument, LiveBars, Opener, PastBars, SeriesRefused, bars_after, first_bar
 from tvstreamer.server.manners import NODE
-from tvstreamer.symbols import parse_symbol, plain_symbol
+from tvstreamer.server.series import Feed, Indexed, timescale
+from tvstreamer.server.symbol_strings import SymbolStrings, Unresolved
+from tvstreamer.server.tickmarks import Offset, coming, marks, offsets
 
+__all__ = ["ChartDesk", "Feed", "SeriesWatcher"]
 
-class Feed:
-    """One series of this client: what it shows, and which of its bars the client has."""
-
-    def __init__(self, command: CreateSeries, instrument: Instrument, interval: Interval, *, at: float, count: int) -> None:
-        self.session = command.p.session
-        self.name = command.p.series
-        self.turnaround = command.p.turnaround
-        self.instrument = instrument
-        self.interval = interval
-        self.bars = instrument.series(interval, at=at, count=count)
-        rows = self.bars.rows
-        self.count = len(rows)
-        """How many bars it began with."""
-        self.oldest = rows[0].time if rows else math.inf
-        self.oldest_index = 0
-
-    def rows(self) -> list[tuple[int, BarRow]]:
-        """All bars that the client was given so far, each with its index, oldest first."""
-        newest = self.bars.rows
-        first = self.bars.index + 1 - len(newest)
-        older: list[BarRow] = []
-        if newest and first > self.oldest_index:
-            until = math.nextafter(newest[0].time, 0)
-            older = self.instrument.history(self.interval, until=until, count=first - self.oldest_index, at=math.inf)
-        return list(enumerate([*older, *newest], first - len(older)))
-
-    def objects(self, rows: list[tuple[int, BarRow]], *, first: bool) -> Any:
-        """The series' part of an update; bars as plain lists, as those without volume have one element less."""
-        data: dict[str, Any] = {"node": NODE} if first else {}
-        data["s"] = [{"i": index, "v": _values(row)} for index, row in rows]
-        data["ns"] = {"d": "", "indexes": [] if first else "nochange"}
-        data["t"] = self.turnaround
-        if rows:
-            data["lbs"] = {"bar_close_time": int(rows[-1][1].end)}
-        return {self.name: data}
-
-    def __repr__(self) -> str:
-        return f"<Feed {self.session} {self.name}: {self.instrument}, {self.interval}>"
+DEFAULT_COUNT: Final = 300
+MOST_TICKMARKS: Final = 1_000
+TOO_MANY_SESSIONS: Final = "max sessions rate reached"
+_UNTOLD: Final = "undefined"
 
 
 class SeriesWatcher(Protocol):
@@ -87,11 +64,11 @@ class SeriesWatcher(Protocol):
         """A series has all its bars, `feed.rows()`: it is new, or was changed to another symbol or interval."""
         ...
 
-    def extended(self, feed: Feed, older: list[tuple[int, BarRow]], at: float) -> None:
+    def extended(self, feed: Feed, older: Indexed, at: float) -> None:
         """These bars were put in front; none, where there are no older ones."""
         ...
 
-    def changed(self, feed: Feed, bars: list[tuple[int, BarRow]], tick: MarketTick) -> list[Reply]:
+    def changed(self, feed: Feed, bars: Indexed, tick: MarketTick) -> list[Reply]:
         """These bars are new or have changed, the newest last. Returns what goes into the same message behind them."""
         ...
 
@@ -105,24 +82,37 @@ class ChartDesk:
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
+        self._strings = SymbolStrings(floor.market, floor.manners.forbidden)
         self.feeds: dict[tuple[str, str], Feed] = {}
         """Series by session and id."""
         self._feeds_of: dict[str, list[Feed]] = {}
         """Series by the key of what they show: a tick concerns one of perhaps hundreds."""
-        self.openers: list[Opener] = []
-        """Asked before the market for what a symbol string names."""
+        self._offsets: dict[str, Offset | None] = {}
         self.watchers: list[SeriesWatcher] = []
+
+    @property
+    def openers(self) -> list[Opener]:
+        """Asked before the market for what a symbol string names."""
+        return self._strings.openers
 
     def answer(self, command: Command, at: float) -> bool:
         match command:
+            case ChartCreateSession(p=p):
+                self._open_session(p.session, at)
+            case SwitchTimezone(p=p):
+                self._switch_timezone(p, at)
             case ResolveSymbol(p=p):
-                self._resolve(p.session, p.alias, p.symbol, at)
+                self._resolve(p, at)
             case CreateSeries():
                 self._create_series(command, at)
             case ModifySeries(p=p):
                 self._modify_series(p, at)
             case RequestMoreData(p=p):
                 self._more_data(p, at)
+            case RequestMoreTickmarks(p=p):
+                self._more_tickmarks(p, at)
+            case GetFirstBarTime(p=p):
+                self._first_bar_time(p, at)
             case RemoveSeries(p=p):
                 if self.feeds.pop((p.session, p.series), None) is not None:
                     self._floor.collect(BARS, SeriesDeleted([p.session, p.series]))
@@ -131,12 +121,21 @@ class ChartDesk:
                 for session, series in [key for key in self.feeds if key[0] == p.session]:
                     del self.feeds[session, series]
                     self._gone(session, series)
+            case CreatePointset(p=p):
+                self._floor.server.note(at, "rejected", "create_pointset", "pointsets are not computed")
+                self._floor.collect(
+                    BARS, PointsetErrorReply(PointsetErrorReply.Params(p.session, p.pointset, p.turnaround))
+                )
+            case RequestHistoryData(session=session):
+                self._floor.server.note(at, "rejected", "request_history_data", "not_allowed")
+                refused = RequestErrorReply.Params(session, "not_allowed", "deep backtesting is not served")
+                self._floor.collect(BARS, RequestErrorReply(refused))
             case _:
                 return False
         return True
 
     def symbols(self) -> Collection[str]:
-        return {feed.instrument.key for feed in self.feeds.values() if feed.instrument.is_live}
+        return {feed.instrument.key for feed in self.feeds.values() if feed.is_live}
 
     def clear(self) -> None:
         self.feeds.clear()
@@ -160,120 +159,287 @@ class ChartDesk:
             if old:
                 updates.append(DataUpdate(DataUpdate.Params(feed.session, feed.objects(old, first=False))))
             if new:
-                updates.append(timed(_timescale(feed, new, first=False), tick.due))
+                updates.append(timed(feed.new_bars(new, *self._zones(feed)), tick.due))
             if bars:
                 for watcher in self.watchers:
                     updates += watcher.changed(feed, bars, tick)
         return updates
 
-    # --- answers --------------------------------------------------------------------------------------------------
+    # --- sessions and symbols -------------------------------------------------------------------------------------
 
-    def open(self, wire: str) -> Instrument | None:
-        """What a symbol string names, as its session sent it; None where there is no such thing."""
-        try:
-            value: Any = json.loads(wire[1:]) if wire.startswith("=") else wire
-        except (ValueError, RecursionError):
-            value = wire
-        if isinstance(value, str | Mapping):
-            for opener in self.openers:
-                found = opener(value)
-                if found is not None:
-                    return found
-        symbol = plain_symbol(wire)
-        market = self._floor.market
-        return MarketInstrument(market, parse_symbol(symbol)) if market.knows(symbol) else None
+    def _open_session(self, session: str, at: float) -> None:
+        charts, most = self._floor.server.charts, self._floor.manners.plan.chart_sessions
+        if most is not None and len(charts) > most:
+            del charts[session]
+            self._floor.server.reject(session, TOO_MANY_SESSIONS, "chart_create_session", at)
 
-    def _resolve(self, session: str, alias: str, wire: str, at: float) -> None:
-        instrument = self.open(wire)
-        if instrument is None:
-            self._floor.collect(SYMBOL, SymbolErrorReply([session, alias, "invalid symbol"]))
+    def _switch_timezone(self, p: SwitchTimezone.Params, at: float) -> None:
+        """Only what is sent from now on is labelled otherwise; bars are not sent again."""
+        if p.timezone != "exchange" and self._zone(p.timezone) is None:
+            info = f'method: switch_timezone. args: "[{p.timezone}]"'
+            self._floor.server.reject(p.session, "invalid timezone", info, at)
         else:
-            resolved = SymbolResolved.Params(session, alias, instrument.info(at))
-            self._floor.collect(SYMBOL, SymbolResolved(resolved))
+            self._floor.server.charts[p.session].timezone = p.timezone
+
+    def _zone(self, name: str) -> Offset | None:
+        if name not in self._offsets:
+            self._offsets[name] = offsets(name)
+        return self._offsets[name]
+
+    def _zones(self, feed: Feed) -> tuple[Offset, Offset]:
+        """The timezones of the chart and of the exchange."""
+        utc = offsets("Etc/UTC")
+        assert utc is not None
+        exchange = self._zone(feed.timezone) or utc
+        name = self._floor.server.charts[feed.session].timezone
+        # A machine without a database of timezones knows none but UTC.
+        return exchange if name == "exchange" else self._zone(name) or utc, exchange
+
+    def open(self, wire: str) -> Instrument:
+        """What a symbol string names. Raises `Unresolved`."""
+        return self._strings.open(wire)
+
+    def _resolve(self, p: ResolveSymbol.Params, at: float) -> None:
+        try:
+            info = self.open(p.symbol).info(at)
+        except Unresolved as error:
+            self._floor.server.note(at, "rejected", "resolve_symbol", f"{shorten(p.symbol)}: {error}")
+            self._floor.collect(SYMBOL, SymbolErrorReply([p.session, p.alias, *error.reasons]))
+        else:
+            self._floor.collect(SYMBOL, SymbolResolved(SymbolResolved.Params(p.session, p.alias, info)))
+
+    def _first_bar_time(self, p: GetFirstBarTime.Params, at: float) -> None:
+        wire = self._floor.server.charts[p.session].symbols.get(p.alias)
+        try:
+            if wire is None:
+                raise Unresolved
+            oldest = first_bar(self.open(wire), Interval.parse(p.resolution), at)
+        except (Unresolved, InvalidInterval, SeriesError):
+            self._reject("get_first_bar_time", p.session, (p.alias, p.resolution), at)
+            return
+        time = 0 if oldest is None else int(oldest.time)
+        self._floor.collect(BARS, FirstBarTime(FirstBarTime.Params(p.session, p.alias, time)))
+
+    # --- series ---------------------------------------------------------------------------------------------------
 
     def _create_series(self, command: CreateSeries, at: float) -> None:
         p = command.p
-        interval = self._interval(command, "create_series", at)
+        interval = self._interval(
+            p.session, p.resolution, "create_series", (p.series, p.turnaround, p.alias, p.resolution, p.count), at
+        )
         if interval is None:
             return
         self._loading(p.session, p.series, p.turnaround)
-        count = p.count if isinstance(p.count, int) else _listed_count(p.count)
-        self._load(command, interval, count, at)
+        self._load(command, interval, at)
 
-    def _load(self, command: CreateSeries, interval: Interval, count: int, at: float) -> None:
+    def _modify_series(self, p: ModifySeries.Params, at: float) -> None:
+        given = (p.series, p.turnaround, p.alias, p.resolution, p.period)
+        interval = self._interval(p.session, p.resolution, "modify_series", given, at)
+        if interval is None:
+            return
+        old = self.feeds.get((p.session, p.series))
+        if old is not None and old.burst == self._floor.burst:
+            # Its first bars are not out yet, and are not to come after they were cleared.
+            self._floor.cut()
+        self._loading(p.session, p.series, p.turnaround)
+        chart = self._floor.server.charts[p.session]
+        if old is not None:
+            old.turnaround = p.turnaround
+            same = (old.wire, old.interval) == (chart.symbols.get(p.alias), interval)
+            if same and not isinstance(old.bars, PastBars):
+                frame = self._frame(p.period, old.instrument, "modify_series", at)
+                if frame is not None:
+                    self._show(old, frame, at)
+                    return
+            del self.feeds[p.session, p.series]
+            self._floor.collect(LOADING, old.page([], *self._zones(old)))
+        self._load(chart.series[p.series], interval, at, count=None if old is None else old.count)
+
+    def _load(self, command: CreateSeries, interval: Interval, at: float, count: int | None = None) -> None:
+        p = command.p
+        wire = self._floor.server.charts[p.session].symbols.get(p.alias)
+        try:
+            if wire is None:
+                raise Unresolved
+            self._begin(command, wire, self.open(wire), interval, at, count)
+        except Unresolved:
+            self._fail(command, "resolve error", f"{NODE}@{NODE}", at)
+        except SeriesRefused as error:
+            self._fail(command, error.reason, _UNTOLD, at)
+        except SeriesError:
+            self._fail(command, f"unsupported resolution: {self.open(str(wire)).key}, {p.resolution}", _UNTOLD, at)
+
+    def _begin(
+        self, command: CreateSeries, wire: str, instrument: Instrument, interval: Interval, at: float, count: int | None
+    ) -> None:
         p = command.p
         floor = self._floor
-        wire = floor.server.charts[p.session].symbols.get(p.alias)
-        instrument = None if wire is None else self.open(wire)
-        if instrument is None:
-            failed = SeriesErrorReply.Params(p.session, p.series, p.turnaround, "resolve error", f"{NODE}@{NODE}")
-            floor.collect(BARS, SeriesErrorReply(failed))
-            self._gone(p.session, p.series)
-            return
+        self._entitle(instrument, interval)
         told = floor.follow(instrument.key, at) if instrument.is_live else at
-        wanted = max(1, min(count, floor.manners.most_bars))
-        try:
-            feed = Feed(command, instrument, interval, at=told, count=wanted)
-        except SeriesError as refused:
-            error = SeriesErrorReply.Params(p.session, p.series, p.turnaround, str(refused), f"{NODE}@{NODE}")
-            floor.collect(BARS, SeriesErrorReply(error))
-            self._gone(p.session, p.series)
-            return
+        frame = self._frame(p.period, instrument, "create_series", told)
+        bars, wanted = self._bars(command, instrument, interval, frame, told, count)
+        feed = Feed(command, wire, instrument, interval, bars, str(instrument.info(at).get("timezone", "")))
+        feed.burst = floor.burst
         self.feeds[p.session, p.series] = feed
         self._index()
-        floor.collect(BARS, _timescale(feed, list(enumerate(feed.bars.rows)), first=True))
-        self._complete(feed, {})
+        rows = list(enumerate(bars.rows))
+        if frame is not None:
+            self._timeframe(feed, (0, max(0, len(rows) - 1)), frame, is_accurate=False)
+        floor.collect(BARS, feed.page(rows, *self._zones(feed)))
+        if frame is not None:
+            self._timeframe(feed, frame.holds([(index, row.time) for index, row in rows]), frame, is_accurate=True)
+        self._complete(feed, ended=len(rows) < wanted)
         for watcher in self.watchers:
             watcher.loaded(feed, at)
 
-    def _complete(self, feed: Feed, details: dict[str, Any]) -> None:
-        instrument = feed.instrument
-        mode = self._floor.market.update_mode(instrument.key) if instrument.is_live else "streaming"
-        completed = SeriesCompleted.Params(
-            feed.session, feed.name, mode, feed.turnaround, {"rt_update_period": 0, **details}
-        )
-        self._floor.collect(BARS, SeriesCompleted(completed))
+    def _bars(
+        self,
+        command: CreateSeries,
+        instrument: Instrument,
+        interval: Interval,
+        frame: Frame | None,
+        told: float,
+        count: int | None,
+    ) -> tuple[LiveBars, int]:
+        """The bars that a series begins with, and how many were wanted."""
+        match command.p.count:
+            case ["bar_count", int() | float() as moment, int(number)] if number and count is None:
+                wanted = self._allowed(abs(number), 0)
+                if number < 0:
+                    return PastBars(bars_after(instrument, interval, float(moment), wanted, told)), wanted
+                if moment < told:
+                    rows = instrument.history(interval, until=float(moment), count=wanted, at=told)
+                    return PastBars(rows), wanted
+                count = number
+            case int(number):
+                count = number if count is None else count
+            case _:
+                count = DEFAULT_COUNT if count is None else count
+        if frame is not None:
+            count = int(min(max(count, bars_since(frame.start, interval, told)), self._floor.manners.most_bars))
+        wanted = self._allowed(max(1, count), 0)
+        return instrument.series(interval, at=told, count=wanted), wanted
 
-    def _modify_series(self, p: ModifySeries.Params, at: float) -> None:
-        command = self._floor.server.charts[p.session].series[p.series]
-        interval = self._interval(command, "modify_series", at)
-        if interval is None:
-            return
-        old = self.feeds.pop((p.session, p.series), None)
-        self._loading(p.session, p.series, p.turnaround)
-        if old is not None:
-            old.turnaround = p.turnaround
-            self._floor.collect(LOADING, _timescale(old, [], first=True))
-        self._load(command, interval, 300 if old is None else old.count, at)
+    def _allowed(self, count: int, loaded: int) -> int:
+        """How many bars of those asked for may be given in one answer, to a series that has some already."""
+        plan = self._floor.manners.plan
+        room = count if plan.bars is None else plan.bars - loaded
+        return max(0, min(count, self._floor.manners.most_bars, room))
+
+    def _entitle(self, instrument: Instrument, interval: Interval) -> None:
+        plan = self._floor.manners.plan
+        refusal = plan.refusal(interval)
+        if isinstance(instrument, Bricks) and interval.is_intraday and not plan.intraday_bricks:
+            refusal = f"{NOT_ENTITLED}{instrument.kind}"
+        if refusal is not None:
+            raise SeriesRefused(refusal)
+
+    def _show(self, feed: Feed, frame: Frame, at: float) -> None:
+        """Another frame of the same series; bars only as far as the client does not have them."""
+        feed.burst = self._floor.burst
+        missing = int(min(bars_since(frame.start, feed.interval, feed.oldest), self._floor.manners.most_bars))
+        wanted = self._allowed(missing, feed.loaded) if frame.start < feed.oldest else 0
+        older = feed.older(wanted, at)
+        if older:
+            self._floor.collect(BARS, feed.page(older, *self._zones(feed)))
+        # Older pages that are not at hand do not matter: a frame that reaches back to them begins at the oldest or here.
+        times = [(index, row.time) for index, row in [*older, *enumerate(feed.bars.rows, _first_index(feed))]]
+        held = frame.holds(times)
+        self._timeframe(feed, held, frame, is_accurate=False)
+        self._timeframe(feed, held, frame, is_accurate=True)
+        self._complete(feed, ended=len(older) < wanted)
+        for watcher in self.watchers:
+            watcher.extended(feed, older, at)
 
     def _more_data(self, p: RequestMoreData.Params, at: float) -> None:
-        """Older bars, at negative indexes; a synthetic market has a beginning only where its history ends."""
+        """Older bars, at negative indexes; or newer ones of a series that ends in the past, for a negative count."""
         feed = self.feeds.get((p.session, p.series))
         if feed is None:
-            self._floor.server.reject(p.session, "invalid parameters", "request_more_data", at)
+            self._reject("request_more_data", p.session, (p.series, p.count), at)
             return
         self._loading(feed.session, feed.name, feed.turnaround)
-        wanted = max(0, min(p.count, self._floor.manners.most_bars))
-        until = math.nextafter(feed.oldest, 0)
-        older = feed.instrument.history(feed.interval, until=until, count=wanted, at=at)
-        if older:
-            feed.oldest = older[0].time
-            feed.oldest_index -= len(older)
-            self._floor.collect(BARS, _timescale(feed, list(enumerate(older, feed.oldest_index)), first=True))
-            self._complete(feed, {})
+        rows: Indexed = []
+        wanted = 0
+        if p.count > 0:
+            wanted = self._allowed(p.count, feed.loaded)
+            rows = feed.older(wanted, at)
+        elif p.count < 0 and isinstance(feed.bars, PastBars):
+            wanted = self._allowed(-p.count, feed.loaded)
+            rows = self._newer(feed, feed.bars, wanted, at)
         else:
-            self._complete(feed, {"data_completed": "end"})
+            self._floor.server.note(at, "tolerated", "request_more_data", f"{p.count} bars of {shorten(p.series)}")
+        if rows:
+            self._floor.collect(BARS, feed.page(rows, *self._zones(feed)))
+        self._complete(feed, ended=len(rows) < wanted)
         for watcher in self.watchers:
-            watcher.extended(feed, list(enumerate(older, feed.oldest_index)), at)
+            watcher.extended(feed, rows, at)
 
-    def _interval(self, command: CreateSeries, method: str, at: float) -> Interval | None:
+    def _newer(self, feed: Feed, bars: PastBars, wanted: int, at: float) -> Indexed:
+        known = bars.rows
+        after = known[-1].time if known else at
+        rows = bars_after(feed.instrument, feed.interval, after, wanted, at)
+        bars.extend(rows)
+        return list(enumerate(rows, len(known)))
+
+    def _more_tickmarks(self, p: RequestMoreTickmarks.Params, at: float) -> None:
+        feed = self.feeds.get((p.session, p.series))
+        if feed is None:
+            self._reject("request_more_tickmarks", p.session, (p.series, p.count), at)
+            return
+        newest = feed.bars.rows[-1:]
+        count = min(p.count, MOST_TICKMARKS)
+        times = coming(feed.interval, newest[0].time, feed.instrument.info(at), count) if newest else []
+        index = feed.bars.index + 1
+        points = [(feed.bars.index, row.time) for row in newest] + list(enumerate(times, index))
+        marked = marks(points, feed.interval, *self._zones(feed))[len(newest) :]
+        scale = timescale(index, -feed.oldest_index, times, marked)
+        self._floor.collect(BARS, TimescaleUpdate(TimescaleUpdate.Params(p.session, {}, scale)))
+
+    # --- what answers have in common --------------------------------------------------------------------------------
+
+    def _frame(self, text: str, instrument: Instrument, method: str, at: float) -> Frame | None:
+        frame = read_frame(text, instrument, at) if text else None
+        if text and frame is None:
+            self._floor.server.note(at, "tolerated", method, f"frame {shorten(text)}: expected r,FROM:TO or a period")
+        return frame
+
+    def _timeframe(self, feed: Feed, held: tuple[int, int], frame: Frame, *, is_accurate: bool) -> None:
+        shown = [feed.session, feed.name, feed.turnaround, *held, frame.text, is_accurate]
+        self._floor.collect(BARS, SeriesTimeframe(shown))
+
+    def _complete(self, feed: Feed, *, ended: bool) -> None:
+        """Tells that a request is answered; `ended` that it got less than it wanted."""
+        plan = self._floor.manners.plan
+        details: dict[str, Any] = {"rt_update_period": plan.rt_update_period}
+        if plan.bars is not None and feed.loaded >= plan.bars:
+            details["data_completed"] = "limit"
+        elif ended:
+            details["data_completed"] = "end"
+        instrument = feed.instrument
+        mode = self._floor.market.update_mode(instrument.key) if instrument.is_live else "streaming"
+        completed = SeriesCompleted.Params(feed.session, feed.name, mode, feed.turnaround, details)
+        self._floor.collect(BARS, SeriesCompleted(completed))
+
+    def _fail(self, command: CreateSeries, reason: str, node: str, at: float) -> None:
         p = command.p
+        self._floor.server.note(at, "rejected", "create_series", reason)
+        self._floor.collect(
+            BARS, SeriesErrorReply(SeriesErrorReply.Params(p.session, p.series, p.turnaround, reason, node))
+        )
+        self.feeds.pop((p.session, p.series), None)
+        self._gone(p.session, p.series)
+
+    def _reject(self, method: str, session: str, args: tuple[object, ...], at: float) -> None:
+        texts = ", ".join(str(part) for part in args)
+        self._floor.server.reject(session, "invalid parameters", f'method: {method}. args: "[{texts}]"', at)
+
+    def _interval(
+        self, session: str, resolution: str, method: str, args: tuple[object, ...], at: float
+    ) -> Interval | None:
         try:
-            return Interval.parse(p.resolution)
+            return Interval.parse(resolution)
         except InvalidInterval:
-            args = ", ".join(str(part) for part in (p.series, p.turnaround, p.alias, p.resolution, p.count))
-            info = f'method: {method}. args: "[{args}]"'
-            self._floor.server.reject(p.session, "invalid parameters", info, at)
+            self._reject(method, session, args, at)
             return None
 
     def _loading(self, session: str, series: str, turnaround: str) -> None:
@@ -290,32 +456,9 @@ class ChartDesk:
     def _index(self) -> None:
         self._feeds_of = {}
         for feed in self.feeds.values():
-            self._feeds_of.setdefault(feed.instrument.key, []).append(feed)
+            if not isinstance(feed.bars, PastBars):
+                self._feeds_of.setdefault(feed.instrument.key, []).append(feed)
 
 
-def _values(row: BarRow) -> list[float]:
-    values = [float(row.time), row.open, row.high, row.low, row.close]
-    return values if row.volume is None else [*values, row.volume]
-
-
-def _timescale(feed: Feed, rows: list[tuple[int, BarRow]], *, first: bool) -> TimescaleUpdate:
-    index = rows[0][0] if rows else 0
-    timescale = {
-        "index": index,
-        "zoffset": max(0, -index),
-        "changes": [float(row.time) for _, row in rows],
-        # The weight of a point of time decides how a chart labels it; 5 is what live points carry until it is known.
-        "marks": [[20 if first else 5, int(row.time), number] for number, row in rows],
-        "index_diff": [],
-    }
-    objects = feed.objects(rows, first=first)
-    return TimescaleUpdate(TimescaleUpdate.Params(feed.session, objects, msgspec.Raw(msgspec.json.encode(timescale))))
-
-
-def _listed_count(count: list[Any]) -> int:
-    """`["bar_count", time, n]`: how many bars; 300 for a list that is not of this form."""
-    match count:
-        case [_, _, int(number)]:
-            return abs(number)
-        case _:
-            return 300
+def _first_index(feed: Feed) -> int:
+    return feed.bars.index + 1 - len(feed.bars.rows)

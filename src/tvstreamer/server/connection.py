@@ -34,6 +34,7 @@ class MarketConnection:
         self._number = number
         self.protocol: ServerProtocol | None = None
         self._bursts: list[list[tuple[int, Reply]]] = []
+        self._sent = 0
         self._flush_at: float | None = None
         self._quotes = QuoteDesk(self)
         self._charts = ChartDesk(self)
@@ -115,7 +116,7 @@ class MarketConnection:
 
     def _answer(self, command: Command, at: float) -> None:
         if isinstance(command, SetAuthToken):
-            if not self.manners.accepts(command.p.token):
+            if not self.manners.accepts(command.p.token, at):
                 self.server.refuse("bad auth token", at)
             return
         # What no desk wants is what the real server does not answer either.
@@ -134,6 +135,10 @@ class MarketConnection:
         if not self._bursts:
             self._bursts.append([])
         self._bursts[-1].append((rank, reply))
+
+    @property
+    def burst(self) -> int:
+        return self._sent + len(self._bursts)
 
     def cut(self) -> None:
         self._bursts.append([])
@@ -156,6 +161,8 @@ class MarketConnection:
         """Sends what was collected; sorting is stable, so each rank keeps its order."""
         self._flush_at = None
         bursts, self._bursts = self._bursts, []
+        # One more, so that what comes after an empty floor has a number of its own.
+        self._sent += len(bursts) + 1
         for burst in bursts:
             burst.sort(key=lambda pair: pair[0])
             self.send((reply for rank, reply in burst if rank < STUDIES), at)

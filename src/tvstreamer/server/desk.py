@@ -57,6 +57,11 @@ class Floor(Protocol):
         """Adds an answer to the burst; its time is put in when the burst is sent."""
         ...
 
+    @property
+    def burst(self) -> int:
+        """The number of the burst that is being collected; another one begins when it is sent or cut."""
+        ...
+
     def cut(self) -> None:
         """What is collected from here on goes into another message behind what was collected so far."""
         ...

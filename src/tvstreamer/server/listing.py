@@ -287,6 +287,12 @@ def _random_price(dice: bytes) -> float:
     return (1.0, 10.0, 100.0)[dice[0] % 3] * (1 + dice[1] * 9 / 256)
 
 
+def exchange_rate(currency: str, into: str) -> float | None:
+    """What one unit of a currency costs in another one, the same at any time; None where one of them is not known."""
+    rates = _IN_DOLLARS.get(currency), _IN_DOLLARS.get(into)
+    return None if rates[0] is None or rates[1] is None else rates[0] / rates[1]
+
+
 def symbol_info(listing: Listing) -> dict[str, Any]:
     """What `symbol_resolved` carries, in the wire's order of keys (seen 2025-07-06 and 2026-10-02)."""
     hours = listing.hours

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from tvstreamer.constants import ANONYMOUS_TOKEN, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
 from tvstreamer.protocol.packets import Hello
+from tvstreamer.server.plans import UNLIMITED, Plan
 
 NODE: Final = "fake-charts-1-series-1"
 REPLY_DELAY: Final = 0.13
@@ -18,21 +20,29 @@ MOST_BARS: Final = 20_000
 class Manners:
     """How a fake server behaves towards its clients.
 
-    `tokens` are accepted besides the anonymous ones. `heartbeat_timeout=None` never drops a client that does not echo.
-    `reply_delay` is how long replies are collected, in seconds of the server's clock. `most_studies` is how many a chart
-    session may have, None for any number.
+    `tokens` are accepted besides the anonymous ones; as a mapping they tell until when, in seconds of the server's clock.
+    `heartbeat_timeout=None` never drops a client that does not echo. `reply_delay` is how long replies are collected, in
+    seconds of the server's clock. `most_studies` is how many a chart session may have, None for any number; `plan` has the
+    other limits of the client's account. `forbidden` are patterns of symbols that it may not see.
     """
 
-    tokens: Collection[str] = ()
+    tokens: Collection[str] | Mapping[str, float] = ()
     heartbeat_interval: float = HEARTBEAT_INTERVAL
     heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT
     reply_delay: float = REPLY_DELAY
     strict: bool = False
     most_bars: int = MOST_BARS
     most_studies: int | None = None
+    plan: Plan = UNLIMITED
+    forbidden: Collection[str] = ()
 
-    def accepts(self, token: str) -> bool:
-        return token == ANONYMOUS_TOKEN or token.startswith("widget_user_token") or token in self.tokens
+    def accepts(self, token: str, at: float) -> bool:
+        if token == ANONYMOUS_TOKEN or token.startswith("widget_user_token"):
+            return True
+        if isinstance(self.tokens, Mapping):
+            expires: float = self.tokens.get(token, -math.inf)
+            return at < expires
+        return token in self.tokens
 
 
 def hello(number: int, now: float) -> Hello:
