@@ -28,14 +28,14 @@ from tvstreamer.symbols import plain_symbol
 NOTES: Final = 10_000
 """Commands and what was made of them: the newest of a connection that are kept."""
 
-REPLIES: Final = 500
+REPLIES: Final = 200
 """Replies: the newest of a connection that are kept."""
 
 _LONGEST: Final = 200
 _MOST_SYMBOLS: Final = 1_000
 
 
-class JournalEntry(msgspec.Struct, frozen=True):
+class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     """One thing that happened: `kind` is `command`, `reply`, `rejected`, `ignored`, `tolerated` or `closed`.
 
     `detail` says why something was rejected, ignored, tolerated or closed. A series is told by its symbol and interval,

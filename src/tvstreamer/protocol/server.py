@@ -121,6 +121,8 @@ class ServerProtocol:
         self._patience = heartbeat_timeout
         self._strict = strict
         self._outbox: list[str] = []
+        self.unsent = 0
+        """How many characters nobody has taken to send them so far."""
         self._requests: list[Command] = []
         self._next_heartbeat: float | None = None
         self._heartbeats = 0
@@ -151,7 +153,7 @@ class ServerProtocol:
     def connected(self, now: float) -> None:
         """Greets, and starts to count the time between heartbeats."""
         self._now = now
-        self._outbox.append(framing.packet(codec.encode(self._hello)))
+        self._put(framing.packet(codec.encode(self._hello)))
         self._next_heartbeat = now + self._interval
 
     def receive(self, message: str, at: float) -> None:
@@ -329,12 +331,12 @@ class ServerProtocol:
             self.journal.reply(moment, packet)
             payloads.append(codec.encode(packet))
         if payloads:
-            self._outbox.append(framing.join(payloads))
+            self._put(framing.join(payloads))
 
     def send(self, message: str, at: float | None = None) -> None:
         """Sends a message as it is."""
         self.journal.message(self._now if at is None else at, _METHOD.findall(message))
-        self._outbox.append(message)
+        self._put(message)
 
     def refuse(self, reason: str, at: float) -> None:
         """The fatal error: says why and hangs up."""
@@ -352,7 +354,12 @@ class ServerProtocol:
         """Takes the messages that are to be sent, in order."""
         messages = self._outbox
         self._outbox = []
+        self.unsent = 0
         return messages
+
+    def _put(self, message: str) -> None:
+        self._outbox.append(message)
+        self.unsent += len(message)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -377,7 +384,7 @@ class ServerProtocol:
         while self._next_heartbeat <= now:
             self._heartbeats += 1
             text = f"~h~{self._heartbeats}"
-            self._outbox.append(framing.packet(text))
+            self._put(framing.packet(text))
             self._unechoed[text] = self._next_heartbeat
             self._next_heartbeat += self._interval
 

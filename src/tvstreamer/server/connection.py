@@ -18,11 +18,15 @@ from tvstreamer.protocol.packets import Command, Reply, SetAuthToken
 from tvstreamer.protocol.server import ServerProtocol
 from tvstreamer.server.bars import MarketTick
 from tvstreamer.server.chart_desk import ChartDesk
+from tvstreamer.server.conflation import conflate
 from tvstreamer.server.desk import STUDIES, Desk, timed
 from tvstreamer.server.manners import Manners, hello
 from tvstreamer.server.market import Market
 from tvstreamer.server.quote_desk import QuoteDesk
 from tvstreamer.server.study_desk import StudyDesk
+
+_BEHIND = 1.0
+"""Seconds of the server's clock after which a client that is told less counts as one that fell behind."""
 
 
 class MarketConnection:
@@ -47,6 +51,8 @@ class MarketConnection:
         """Up to when all ticks of what was followed by then have been told."""
         self._due: list[tuple[float, str]] = []
         """A heap of the next tick of each symbol that has one."""
+        self._behind: float | None = None
+        """Since when the client has not been told of prices by hand, as too much is unsent."""
 
     def __repr__(self) -> str:
         return f"<MarketConnection {self._number}, {len(self._charts.feeds)} series, {len(self._quotes)} quotes>"
@@ -98,6 +104,8 @@ class MarketConnection:
         if server.closing is not None:
             return None
         moments = [server.next_deadline(), self._flush_at, self._next_tick()]
+        if self._behind is not None and not self._is_full():
+            moments.append(self._behind)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:
@@ -109,9 +117,14 @@ class MarketConnection:
                 return
             if self._flush_at is not None and self._flush_at <= moment:
                 self._flush(moment)
+            if self._behind is not None and self._behind <= moment:
+                self._catch_up(now)
             tick = self._next_tick()
             if tick is not None and tick <= moment:
-                self._tell_ticks(tick)
+                if self._conflates and now - tick > _BEHIND:
+                    self._catch_up(now)
+                else:
+                    self._tell_ticks(tick)
             server.handle_deadline(moment)
 
     def _answer(self, command: Command, at: float) -> None:
@@ -172,10 +185,32 @@ class MarketConnection:
 
     def market_moved(self, now: float) -> None:
         """Tells what was put into the market by hand up to `now`."""
-        if self.protocol is not None and self._flush_at is None:
+        if self.protocol is None or self._flush_at is not None:
+            return
+        if self._conflates and self._is_full():
+            self._behind = now if self._behind is None else self._behind
+        else:
             self._tell(list(self._followed), now)
             # Symbols that were given prices by hand have none of their own any more.
             self._plan_ticks()
+
+    @property
+    def _conflates(self) -> bool:
+        return self.manners.slow_client == "conflate"
+
+    def _is_full(self) -> bool:
+        return self.server.unsent > self.manners.most_unsent
+
+    def _catch_up(self, now: float) -> None:
+        """One message for all ticks up to `now`, with where they have left everything."""
+        self._behind = None
+        pending = self._ticks(list(self._followed), now)
+        last = {symbol: tick for _, symbol, tick in pending}
+        replies = [reply for symbol, tick in last.items() for reply in self._quotes.tick(symbol, tick)]
+        for _, symbol, tick in pending:
+            replies += [reply for desk in self._desks if desk is not self._quotes for reply in desk.tick(symbol, tick)]
+        self.server.reply(conflate(replies), now)
+        self._plan_ticks()
 
     def close_bar(self, symbol: str, interval: Interval) -> None:
         """Ends the newest bar of the client's series of this symbol and interval."""
@@ -213,10 +248,14 @@ class MarketConnection:
         for symbol in symbols:
             self._plan_tick(symbol, self._cursor(symbol))
 
-    def _tell(self, symbols: list[str], now: float) -> None:
+    def _ticks(self, symbols: list[str], now: float) -> list[tuple[float, str, MarketTick]]:
+        """The ticks that have not been told, in order; they count as told from here on."""
         pending: list[tuple[float, str, MarketTick]] = []
         for symbol in symbols:
             pending += [(tick.due, symbol, tick) for tick in self.market.ticks(symbol, self._cursor(symbol), now)]
         self._told = max(self._told, now)
-        for _, symbol, tick in sorted(pending, key=lambda each: (each[0], each[1])):
+        return sorted(pending, key=lambda each: (each[0], each[1]))
+
+    def _tell(self, symbols: list[str], now: float) -> None:
+        for _, symbol, tick in self._ticks(symbols, now):
             self.server.reply([reply for desk in self._desks for reply in desk.tick(symbol, tick)], tick.time)

@@ -26,7 +26,7 @@ from tvstreamer.server.catalogue import CATALOGUE
 from tvstreamer.server.connection import MarketConnection
 from tvstreamer.server.faulty import FaultyPeer
 from tvstreamer.server.http11 import HttpRequest, HttpResponse
-from tvstreamer.server.manners import MOST_BARS, REPLY_DELAY, Manners
+from tvstreamer.server.manners import MOST_BARS, MOST_UNSENT, REPLY_DELAY, SLOW_CLIENTS, Manners, SlowClient
 from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
 from tvstreamer.server.pages import Pages
 from tvstreamer.server.shared import SharedMarket
@@ -91,7 +91,9 @@ class FakeServer:
     real server is known to reject; `most_bars` are given in one answer at the most. With `tape` the recorded traffic is
     served in place of a market. `faults` are those of all its connections, numbered from 1 in the order in which they are
     asked for, in memory and over the port alike. With `tls` its port speaks `wss://`, with a certificate that is made up
-    (`ca_pem` makes clients trust it) or with the PEM files of a certificate and its key.
+    (`ca_pem` makes clients trust it) or with the PEM files of a certificate and its key. A client on that port which does
+    not read is dropped once `most_unsent` characters wait for it, or, with `slow_client="conflate"`, told less: when it
+    reads again, where things stand. On a virtual clock each client has all the time that it takes.
     """
 
     def __init__(
@@ -107,6 +109,8 @@ class FakeServer:
         reply_delay: float | None = None,
         strict: bool = False,
         most_bars: int = MOST_BARS,
+        slow_client: SlowClient = "drop",
+        most_unsent: int = MOST_UNSENT,
         faults: FaultPlan | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -115,6 +119,10 @@ class FakeServer:
     ) -> None:
         if not 0 <= port <= _LAST_PORT:
             raise InvalidPlan(f"port {port!r}: expected 0, for a free one, or a number up to {_LAST_PORT}")
+        if slow_client not in SLOW_CLIENTS:
+            raise InvalidPlan(f"slow_client {shorten(slow_client)}: expected {' or '.join(SLOW_CLIENTS)}")
+        if most_unsent < 0:
+            raise InvalidPlan(f"most_unsent {most_unsent!r}: expected a number of characters, from 0")
         self.seed = seed
         self._factor = _speed(speed)
         self._market = SharedMarket(seed, unknown=unknown)
@@ -128,6 +136,8 @@ class FakeServer:
             reply_delay=(0.0 if virtual else REPLY_DELAY) if reply_delay is None else reply_delay,
             strict=strict,
             most_bars=most_bars,
+            slow_client=slow_client,
+            most_unsent=most_unsent,
         )
         self._address = (host, port)
         self._certificate = self._new_certificate(tls)
@@ -218,6 +228,8 @@ class FakeServer:
                     port=port,
                     strict_origin=self._manners.strict,
                     on_http=self._on_http,
+                    slow_client=self._manners.slow_client,
+                    most_unsent=self._manners.most_unsent,
                     tls=None if self._certificate is None else self._certificate.context,
                 )
                 listener.start()
@@ -263,7 +275,7 @@ class FakeServer:
     def journal(self) -> list[JournalEntry]:
         """What clients asked for, what was made of it and what they were told, connection by connection.
 
-        Of each connection the newest 10,000 commands and remarks and the newest 500 replies, of the connections that are
+        Of each connection the newest 10,000 commands and remarks and the newest 200 replies, of the connections that are
         over the newest 1,000.
         """
         with self._lock:

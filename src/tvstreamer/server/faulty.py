@@ -143,6 +143,33 @@ class FaultyPeer(Generic[C]):
         return self.inner.active or (self._filter is not None and self._filter.withholds)
 
     @property
+    def unsent(self) -> int:
+        """How many characters wait for somebody to send them."""
+        protocol = getattr(self.inner, "protocol", None)
+        return protocol.unsent if isinstance(protocol, ServerProtocol) else 0
+
+    def let_time_pass(self, now: float, *, most_unsent: int) -> None:
+        """Goes on with a client that takes nothing at present; once so much is unsent, no further than its heartbeats.
+
+        Behind faults nothing goes on: when they are to happen is up to whoever sends.
+        """
+        protocol = getattr(self.inner, "protocol", None)
+        if self._filter is not None:
+            return
+        if self.unsent <= most_unsent:
+            deadline = self.inner.next_deadline()
+            if deadline is not None and deadline <= now:
+                self.inner.handle_deadline(now)
+        elif isinstance(protocol, ServerProtocol):
+            protocol.handle_deadline(now)
+
+    def give_up(self, reason: str, now: float) -> None:
+        """Ends the connection, for the journal to know why."""
+        protocol = getattr(self.inner, "protocol", None)
+        if isinstance(protocol, ServerProtocol):
+            protocol.close(1013, reason, now)
+
+    @property
     def half_open(self) -> bool:
         """Whether nothing is to be read or written at present."""
         return self._filter is not None and self._filter.half_open

@@ -45,6 +45,7 @@ from tvstreamer.faults.stages import Message
 from tvstreamer.faults.wire import writes
 from tvstreamer.server.faulty import FaultyPeer, ServedConnection
 from tvstreamer.server.http11 import BadRequest, HttpRequest, HttpResponse, RequestReader, not_allowed
+from tvstreamer.server.manners import MOST_UNSENT, SlowClient
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,12 @@ BREATH: Final = 0.05
 _CHUNK: Final = 65_536
 _HEAD: Final = 16
 """Characters in which a heartbeat that stands alone is seen as one."""
+LEAVE_DEADLINE: Final = 30.0
+"""Real seconds that a client has to take what it is to read before a goodbye."""
+
+LOOK: Final = 0.25
+"""Real seconds between two looks at those who take nothing."""
+
 _TIMER_STEP: Final = 1e-6
 """What a moment since the epoch, as a float, may be off by, in seconds."""
 _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
@@ -104,6 +111,8 @@ class Listener:
         strict_origin: bool = False,
         on_http: OnHttp | None = None,
         tls: ssl.SSLContext | None = None,
+        slow_client: SlowClient = "drop",
+        most_unsent: int = MOST_UNSENT,
         backend: str = "asyncio",
     ) -> None:
         self._admit = admit if make_connection is None else _at_once(make_connection)
@@ -112,6 +121,7 @@ class Listener:
         self._strict_origin = strict_origin
         self._on_http = on_http
         self._tls = tls
+        self._slow = (slow_client, most_unsent)
         self._backend = backend
         self._thread: threading.Thread | None = None
         self._portal: anyio.from_thread.BlockingPortal | None = None
@@ -158,6 +168,7 @@ class Listener:
         finally:
             for client in self._clients:
                 client.wake()
+                client.look()
 
     @property
     def port(self) -> int:
@@ -198,6 +209,7 @@ class Listener:
             else:
                 secure = _TlsListener(listener, self._tls, standard_compatible=False, handshake_timeout=HANDSHAKE_DEADLINE)
                 clients.start_soon(secure.serve, self._serve, clients)
+            clients.start_soon(self._look_after)
             started.set_result(listener.extra(anyio.abc.SocketAttribute.local_port))
             await self._stopping.wait()
             for client in self._clients:
@@ -212,8 +224,15 @@ class Listener:
         with suppress(RuntimeError):  # the loop is closed: there is nobody left to be woken
             self._soon(client.wake)
 
+    async def _look_after(self) -> None:
+        """Sees to those who take nothing; all others see to themselves."""
+        while True:
+            await anyio.sleep(LOOK)
+            for client in self._clients:
+                client.look()
+
     async def _serve(self, stream: anyio.abc.ByteStream) -> None:
-        client = _Client(stream, self._strict_origin, self._admit, self._wake)
+        client = _Client(stream, self._strict_origin, self._admit, self._wake, self._slow)
         self._clients.add(client)
         try:
             if self._stopping is not None and not self._stopping.is_set():
@@ -242,12 +261,18 @@ class _Client:
         strict_origin: bool,
         admit: Admit | None,
         wake: Callable[[_Client], None],
+        slow: tuple[SlowClient, int],
     ) -> None:
         self.ended = anyio.Event()
         self._stream = stream
         self._admission = admit
         self._wake_from_anywhere = partial(wake, self)
         self._made: tuple[ServedConnection, Clock] | None = None
+        self._slow_client, self._most_unsent = slow
+        self._sending = False
+        self._leaving = math.inf
+        """Since when it is to be told goodbye, and has not taken what comes before."""
+        self._served: tuple[FaultyPeer[Any], Clock, anyio.CancelScope] | None = None
         self._websocket = _WebSocket(strict_origin)
         self._writing = anyio.Lock(fast_acquire=True)
         self._woken = anyio.Event()
@@ -273,6 +298,7 @@ class _Client:
         connection.connected(clock.now())
         try:
             async with anyio.create_task_group() as tasks:
+                self._served = (connection, clock, tasks.cancel_scope)
                 tasks.start_soon(self._write, connection, clock, tasks.cancel_scope)
                 await self._read(connection, clock)
                 tasks.cancel_scope.cancel()
@@ -294,6 +320,41 @@ class _Client:
         if self._made is not None:
             connection, clock = self._made
             connection.disconnected(clock.now(), 1006)
+
+    def look(self) -> None:
+        """Lets time pass for a client that is being sent something and does not take it, and ends it when it is too slow.
+
+        On a virtual clock time passes as fast as the client reads, so there is no such thing as being slow.
+        """
+        if self._served is None or not self._sending:
+            return
+        connection, clock, _ = self._served
+        if isinstance(clock, VirtualClock):
+            return
+        if connection.closing is not None:
+            # What it is to read before the goodbye it may read at its own pace, but not for ever.
+            self._leaving = min(self._leaving, anyio.current_time())
+            if anyio.current_time() - self._leaving > LEAVE_DEADLINE:
+                self._cut(connection.closing)
+            return
+        now = clock.now()
+        connection.let_time_pass(now, most_unsent=self._most_unsent)
+        if self._slow_client == "drop" and connection.unsent > self._most_unsent:
+            connection.give_up(f"too slow: {connection.unsent} characters unsent", now)
+        if connection.closing is not None:
+            self._cut(connection.closing)
+
+    def _cut(self, why: tuple[int, str]) -> None:
+        """Ends the connection without a goodbye: to get one, the client would have to read."""
+        self._goodbye = why
+        self._reset()
+        if self._served is not None:
+            self._served[2].cancel()
+
+    def _reset(self) -> None:
+        """With no time to linger, closing the socket resets the connection."""
+        raw = self._stream.extra(anyio.abc.SocketAttribute.raw_socket)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def leave(self, code: int, reason: str) -> None:
         """Makes the client say goodbye as soon as its writer gets to it; ends a handshake at once."""
@@ -384,8 +445,8 @@ class _Client:
         await self._linger(GOODBYE_DEADLINE)
 
     async def _thaw(self, connection: FaultyPeer[Any]) -> None:
-        """Waits while the connection is half open."""
-        while connection.half_open and self._goodbye is None:
+        """Waits while the connection is half open, or too much of what it asked for already is unsent."""
+        while (connection.half_open or connection.unsent > self._most_unsent) and self._goodbye is None:
             self._thawed = anyio.Event()
             await self._thawed.wait()
 
@@ -468,9 +529,7 @@ class _Client:
     async def _say_goodbye(self, code: int, reason: str) -> None:
         if code == 1006:
             await self._put()
-            # With no time to linger, closing the socket resets the connection.
-            raw = self._stream.extra(anyio.abc.SocketAttribute.raw_socket)
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._reset()
             return
         if self._websocket.state is OPEN:
             try:
@@ -491,7 +550,9 @@ class _Client:
             pieces = self._websocket.data_to_send()
             data = b"".join(pieces)
             if data:
+                self._sending = True
                 await self._stream.send(data)
+                self._sending = False
             if b"" in pieces:
                 await self._end()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from tvstreamer.constants import ANONYMOUS_TOKEN, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
 from tvstreamer.protocol.packets import Hello
@@ -14,6 +14,10 @@ from tvstreamer.server.plans import UNLIMITED, Plan
 NODE: Final = "fake-charts-1-series-1"
 REPLY_DELAY: Final = 0.13
 MOST_BARS: Final = 20_000
+MOST_UNSENT: Final = 8_388_608
+
+SlowClient = Literal["drop", "conflate"]
+SLOW_CLIENTS: Final = ("drop", "conflate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Manners:
     `heartbeat_timeout=None` never drops a client that does not echo. `reply_delay` is how long replies are collected, in
     seconds of the server's clock. `most_studies` is how many a chart session may have, None for any number; `plan` has the
     other limits of the client's account. `forbidden` are patterns of symbols that it may not see.
+    `most_unsent` characters may wait for a client that does not take them; beyond that, `slow_client` says whether it is
+    dropped or told less (`conflate`).
     """
 
     tokens: Collection[str] | Mapping[str, float] = ()
@@ -35,6 +41,8 @@ class Manners:
     most_studies: int | None = None
     plan: Plan = UNLIMITED
     forbidden: Collection[str] = ()
+    slow_client: SlowClient = "drop"
+    most_unsent: int = MOST_UNSENT
 
     def accepts(self, token: str, at: float) -> bool:
         if token == ANONYMOUS_TOKEN or token.startswith("widget_user_token"):

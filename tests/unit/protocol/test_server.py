@@ -561,3 +561,13 @@ def test_nothing_is_due_once_the_connection_is_to_be_closed(talk: Talk) -> None:
 def test_an_interval_in_which_time_would_stand_still_is_refused(interval: float) -> None:
     with pytest.raises(InvalidPlan, match="heartbeat_interval .*: expected seconds above 0"):
         ServerProtocol(HELLO, heartbeat_interval=interval)
+
+
+def test_what_is_unsent_is_counted_until_it_is_taken(talk: Talk) -> None:
+    talk.server.messages_to_send()
+    assert talk.server.unsent == 0
+    talk.server.send("12345")
+    talk.server.send("678")
+    assert talk.server.unsent == 8
+    assert talk.server.messages_to_send() == ["12345", "678"]
+    assert talk.server.unsent == 0

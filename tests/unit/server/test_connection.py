@@ -117,3 +117,50 @@ def test_tokens_are_accepted_by_the_manners() -> None:
         client = Client(tokens=["mine"])
         client.send("set_auth_token", token)
         assert (client.connection.closing is not None) is refused
+
+
+def states(packets: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[int, Any]]:
+    """What a client knows in the end: the merged quote, and each bar by its index."""
+    quote: dict[str, Any] = {}
+    bars: dict[int, Any] = {}
+    for packet in packets:
+        if packet["m"] == "qsd":
+            quote |= packet["p"][1]["v"]
+        elif packet["m"] in ("du", "timescale_update"):
+            bars |= {row["i"]: row["v"] for row in packet["p"][1]["s1"]["s"]}
+    return quote, bars
+
+
+def followed(policy: str, **manners: Any) -> Client:
+    client = Client(slow_client=policy, heartbeat_timeout=None, **manners)
+    client.send("quote_create_session", "qs")
+    client.send("quote_add_symbols", "qs", BTC)
+    client.series()
+    return client
+
+
+def test_who_is_told_less_after_falling_behind_ends_in_the_same_state() -> None:
+    everything, less = (followed(policy).wait(600.0) for policy in ("drop", "conflate"))
+    assert states(less) == states(everything)
+    assert len(less) < len(everything) / 10
+
+
+def test_who_keeps_up_is_told_everything_under_either_policy() -> None:
+    clients = [followed(policy) for policy in ("drop", "conflate")]
+    told = [[packet for _ in range(100) for packet in client.wait(0.5)] for client in clients]
+    assert told[0] == told[1]
+
+
+def test_prices_by_hand_wait_while_too_much_is_unsent_and_are_told_together_then() -> None:
+    client = followed("conflate", most_unsent=0)
+    connection = client.connection
+    connection.market.tick(BTC, 1.0, at=client.now)
+    connection.market_moved(client.now)
+    assert connection.server.unsent > 0
+    for price in (2.0, 3.0):
+        client.now += 0.001
+        connection.market.tick(BTC, price, at=client.now)
+        connection.market_moved(client.now)
+    assert [packet["p"][1]["v"]["lp"] for packet in client.packets() if packet["m"] == "qsd"] == [1.0]
+    assert connection.next_deadline() == client.now - 0.001
+    assert [packet["p"][1]["v"]["lp"] for packet in client.wait(0.0) if packet["m"] == "qsd"] == [3.0]
