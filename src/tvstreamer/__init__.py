@@ -18,6 +18,7 @@ _HOMES = {
     "tvstreamer.streaming": ("StreamRouter",),
     "tvstreamer.protocol.subscription": ("Subscription",),
     "tvstreamer.intervals": ("Interval",),
+    "tvstreamer.symbols": ("Symbol",),
     "tvstreamer.studies": ("Study",),
     "tvstreamer.server.fake": ("FakeServer",),
     "tvstreamer.proxy": ("Proxy",),
@@ -108,6 +109,7 @@ if TYPE_CHECKING:
     from tvstreamer.server.fake import FakeServer
     from tvstreamer.streaming import StreamRouter
     from tvstreamer.studies import Study
+    from tvstreamer.symbols import Symbol
     from tvstreamer.wsclient import HistoryResult, TvWSClient
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -18,6 +18,7 @@ from tvstreamer.events import Bar, Event, StudyUpdate, Tick
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.pump import LONGEST
 from tvstreamer.routing import Filter, Mailbox, MailboxStatistics, Policy, bars_of, studies_of, ticks_of
+from tvstreamer.symbols import quoted_symbol
 from tvstreamer.wsclient import TvWSClient
 
 logger = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class StreamRouter:
         """Ticks of these symbols, or of all. Symbols that are not subscribed yet are."""
         wanted = [Subscription(symbol) for symbol in symbols]
         self._ensure(wanted)
-        names = frozenset(each.symbol for each in wanted)
+        names = frozenset(quoted_symbol(each.symbol) for each in wanted)
         return self._add(ticks_of(names), f"ticks {' '.join(sorted(names))}".strip(), mailbox, policy)
 
     def iter_bars(
@@ -160,10 +161,9 @@ class StreamRouter:
         """
         wanted = Subscription.of(pair_or_symbol)
         self._ensure([wanted])
-        symbol = frozenset((wanted.symbol,))
         filters: list[Filter] = []
         if wanted.interval is None or ticks:
-            filters.append(ticks_of(symbol))
+            filters.append(ticks_of(frozenset((quoted_symbol(wanted.symbol),))))
         if wanted.interval is not None:
             filters.append(bars_of(frozenset(((wanted.symbol, wanted.interval),))))
         callback = _Callback(lambda event: any(each(event) for each in filters), on_event)

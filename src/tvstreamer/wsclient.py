@@ -35,7 +35,7 @@ from tvstreamer.protocol.watchdogs import DEFAULT_WATCHDOGS, OFF, Watchdogs
 from tvstreamer.pump import LONGEST, EndOfStream, Pump, TapePump, Turning
 from tvstreamer.reconnect import Backoff, ReconnectPolicy
 from tvstreamer.sources import Source, open_source
-from tvstreamer.symbols import parse_symbol
+from tvstreamer.symbols import parse_symbol, quoted_symbol
 from tvstreamer.tape.parts import Rotation
 from tvstreamer.transports.base import Connector, Transport
 
@@ -536,7 +536,8 @@ class TvWSClient:
             return True
         known = self._wanted if self._pump is None else self._pump.protocol.subscriptions
         if subscription.interval is None:
-            return any(each.symbol == subscription.symbol and each.ticks for each in known)
+            quoted = quoted_symbol(subscription.symbol)
+            return any(quoted_symbol(each.symbol) == quoted and each.ticks for each in known)
         pair = (subscription.symbol, subscription.interval)
         studies = set(subscription.studies)
         return any((each.symbol, each.interval) == pair and each.bars and studies <= set(each.studies) for each in known)

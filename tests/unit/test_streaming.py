@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tvstreamer import Bar, FakeServer, MailboxFull, StreamRouter, Tick, TvWSClient
+from tvstreamer import Bar, FakeServer, MailboxFull, StreamRouter, Symbol, Tick, TvWSClient
 
 PAIR = ("BINANCE:BTCUSDT", "1")
 
@@ -136,3 +136,11 @@ def test_closing_ends_a_consumer_that_waits(server: FakeServer) -> None:
         router.close()
         assert ended.wait(10)
         thread.join(10)
+
+
+def test_ticks_of_a_chart_type_are_those_of_its_symbol() -> None:
+    renko = Symbol("BINANCE:BTCUSDT", chart="renko")
+    with StreamRouter([(renko, "1")], source="fake:speed=max") as router:
+        ticks, bars = router.iter_ticks(renko), router.iter_bars((renko, "1"))
+        assert next(ticks).symbol == "BINANCE:BTCUSDT"
+        assert next(bars).symbol == renko

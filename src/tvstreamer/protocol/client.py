@@ -92,7 +92,7 @@ from tvstreamer.protocol.studies import Studies
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.watchdogs import OFF, Watch, Watchdogs
 from tvstreamer.studies import Study
-from tvstreamer.symbols import plain_symbol, wire_symbol
+from tvstreamer.symbols import quoted_symbol, symbol_name, wire_quote, wire_symbol
 
 if TYPE_CHECKING:
     from random import Random
@@ -416,14 +416,16 @@ class ClientProtocol:
 
     def _follow_quotes(self, symbol: str) -> None:
         """Brings the quote sessions in line with what all subscriptions to this symbol ask for together."""
-        asking = [subscription for subscription in self._subscriptions if subscription.symbol == symbol]
+        quoted = quoted_symbol(symbol)
+        asking = [subscription for subscription in self._subscriptions if quoted_symbol(subscription.symbol) == quoted]
         kinds = (any(each.ticks for each in asking), any(each.quotes for each in asking))
         wanted = self._quote_session(kinds) if any(kinds) else None
+        name = wire_quote(symbol)
         for session, quotes in list(self._quotes.items()):
-            if session != wanted and symbol in quotes.states:
-                self._send(QuoteRemoveSymbols([session, symbol]))
-        if wanted is not None and symbol not in self._quotes[wanted].states:
-            self._send(QuoteAddSymbols([wanted, symbol]))
+            if session != wanted and name in quotes.states:
+                self._send(QuoteRemoveSymbols([session, name]))
+        if wanted is not None and name not in self._quotes[wanted].states:
+            self._send(QuoteAddSymbols([wanted, name]))
 
     def _quote_session(self, kinds: tuple[bool, bool]) -> str:
         for session, quotes in self._quotes.items():
@@ -459,7 +461,7 @@ class ClientProtocol:
                     self._studies.end(series)
                     self._let_go(series)
             case ResolveSymbol(p=p) if p.session in self._charts:
-                self._charts[p.session].symbols[p.alias] = plain_symbol(p.symbol)
+                self._charts[p.session].symbols[p.alias] = symbol_name(p.symbol)
             case CreateSeries(p=p) if p.session in self._charts:
                 chart = self._charts[p.session]
                 symbol = chart.symbols.get(p.alias, p.alias)
@@ -500,7 +502,7 @@ class ClientProtocol:
                 for name in names:
                     self._quotes[session].add(name)
                     if self._quotes[session].ticks:
-                        self._tell_lost_ticks(plain_symbol(name))
+                        self._tell_lost_ticks(symbol_name(name))
             case QuoteRemoveSymbols(session=session, names=names) if session in self._quotes:
                 for name in names:
                     self._quotes[session].remove(name)

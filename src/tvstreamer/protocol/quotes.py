@@ -11,7 +11,7 @@ from typing import Any
 from tvstreamer.constants import NO_VALUE
 from tvstreamer.events import Event, Quote, SymbolFailed, Tick
 from tvstreamer.protocol.packets import QuoteUpdate
-from tvstreamer.symbols import plain_symbol
+from tvstreamer.symbols import symbol_name
 
 
 class QuoteState:
@@ -39,7 +39,7 @@ class QuoteSession:
 
     def add(self, name: str) -> None:
         """Follows a symbol, by the string that the server will repeat. What was known of it before is forgotten."""
-        self.states[name] = QuoteState(plain_symbol(name))
+        self.states[name] = QuoteState(symbol_name(name))
 
     def remove(self, name: str) -> None:
         self.states.pop(name, None)

@@ -10,7 +10,7 @@ from tvstreamer.protocol import codec
 from tvstreamer.protocol.history import HistoryRequest
 from tvstreamer.protocol.packets import BarValues, CreateSeries, SeriesCompleted, TimescaleUpdate
 from tvstreamer.tape.format import Record, moment
-from tvstreamer.tape.player import index
+from tvstreamer.tape.player import alike, index
 from tvstreamer.tape.reader import TapeReader, scan_sends
 
 _Key = tuple[int, str, str]
@@ -24,11 +24,8 @@ def recorded_history(
     is no more; None where there is none. Raises `InvalidPlan` for what cannot be asked."""
     HistoryRequest(symbol, interval, None, bars, start=start, end=end)
     sends = list(scan_sends(path))
-    offered = {
-        (offer.connection, offer.session, offer.name)
-        for offer in index(iter(sends))
-        if (offer.kind, offer.symbol, offer.interval) == ("series", symbol, interval)
-    }
+    offers = alike(index(sends), "series", symbol, interval)
+    offered = {(offer.connection, offer.session, offer.name) for _, offer in offers}
     if not offered:
         return None
     rows: dict[_Key, list[BarValues]] = {key: [] for key in offered}

@@ -32,7 +32,7 @@ from tvstreamer.protocol.packets import (
     ResolveSymbol,
 )
 from tvstreamer.studies import study_label
-from tvstreamer.symbols import plain_symbol
+from tvstreamer.symbols import base_symbol, symbol_name
 from tvstreamer.tape.format import Record
 
 
@@ -68,7 +68,7 @@ def index(sends: Iterable[Record]) -> list[Offer]:
             command = codec.decode_command(payload)
             match command:
                 case ResolveSymbol(p=p):
-                    symbol = plain_symbol(p.symbol)
+                    symbol = symbol_name(p.symbol)
                     symbols[record.c, p.session, p.alias] = symbol
                     offers.append(Offer("symbol", record.c, record.t, symbol, "", p.session, p.alias, p.alias))
                 case CreateSeries(p=p) | ModifySeries(p=p):
@@ -80,7 +80,7 @@ def index(sends: Iterable[Record]) -> list[Offer]:
                     )
                 case QuoteAddSymbols(session=session, names=names):
                     for name in names:
-                        offers.append(Offer("quote", record.c, record.t, plain_symbol(name), "", session, name))
+                        offers.append(Offer("quote", record.c, record.t, symbol_name(name), "", session, name))
                 case RequestMoreData(p=p):
                     symbol, interval = series.get((record.c, p.session, p.series), ("", ""))
                     offers.append(Offer("more", record.c, record.t, symbol, interval, p.session, p.series))
@@ -93,6 +93,16 @@ def index(sends: Iterable[Record]) -> list[Offer]:
                 case _:
                     pass
     return offers
+
+
+def alike(offers: Sequence[Offer], kind: str, symbol: str, interval: str) -> list[tuple[int, Offer]]:
+    """What was asked for under this name, by number. A symbol without options stands for however it was recorded, where it was
+    not recorded without."""
+    named = [
+        (number, offer) for number, offer in enumerate(offers) if (offer.kind, offer.interval) == (kind, interval)
+    ]
+    exact = [pair for pair in named if pair[1].symbol == symbol]
+    return exact or [pair for pair in named if base_symbol(pair[1].symbol) == symbol]
 
 
 def _canonical(resolution: str) -> str:
@@ -149,7 +159,7 @@ class Playback:
         """The same for one command."""
         match command:
             case ResolveSymbol(p=p):
-                symbol = plain_symbol(p.symbol)
+                symbol = symbol_name(p.symbol)
                 self._symbols[p.session, p.alias] = symbol
                 # A series that follows brings an answer of its own; this serves a symbol asked for alone.
                 self._answer_with(self._find("symbol", symbol, ""), p.session, p.alias)
@@ -164,7 +174,7 @@ class Playback:
                     self._answer_with(own, p.session, p.alias)
             case QuoteAddSymbols(session=session, names=names):
                 for name in names:
-                    offer = self._offers[self._find("quote", plain_symbol(name), "", purpose=purpose(session))]
+                    offer = self._offers[self._find("quote", symbol_name(name), "", purpose=purpose(session))]
                     self._aliases.bind_quote((offer.session, offer.name), (session, name))
             case RemoveSeries(p=p):
                 self._aliases.forget_series(p.session, p.series)
@@ -242,16 +252,12 @@ class Playback:
 
     def _find(self, kind: str, symbol: str, interval: str, *, purpose: str = "") -> int:
         """Takes the recorded request that stands for a live one: not yet played, not yet taken, alike in purpose if one is."""
-        fitting = [
-            (number, offer)
-            for number, offer in enumerate(self._offers)
-            if (offer.kind, offer.symbol, offer.interval) == (kind, symbol, interval)
-        ]
+        fitting = alike(self._offers, kind, symbol, interval)
         ahead = [pair for pair in fitting if pair[1].t >= self.position]
         free = [pair for pair in ahead if pair[0] not in self._taken] or ahead
-        alike = [pair for pair in free if _purpose(pair[1].session) == purpose] or free
-        if alike:
-            number, offer = alike[0]
+        likely = [pair for pair in free if _purpose(pair[1].session) == purpose] or free
+        if likely:
+            number, offer = likely[0]
             self._taken.add(number)
             if self.first_ask is None:
                 self.first_ask = offer.t

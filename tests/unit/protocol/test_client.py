@@ -42,6 +42,7 @@ from tvstreamer.protocol.client import ClientProtocol, Settings
 from tvstreamer.protocol.packets import CreateSeries, CreateStudy, Heartbeat, QuoteAddSymbols, RequestMoreData, Unknown
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.watchdogs import Watchdogs
+from tvstreamer.symbols import Symbol, wire_quote
 
 HUGE = 10**400
 
@@ -1263,3 +1264,19 @@ def test_studies_of_another_client_are_followed_as_it_asked_for_them() -> None:
     adopt(talk, "chart_delete_session", talk.cs)
     adopt(talk, "chart_create_session", talk.cs)
     assert points(talk, "a", [0.0, 1.0]) == []
+
+
+def test_two_views_of_one_symbol_are_two_symbols_and_a_chart_type_shares_the_quotes() -> None:
+    extended = Symbol("EX:SYM", session="extended")
+    renko = Symbol("EX:SYM", chart="renko", inputs={"boxSize": 3})
+    talk = Talk(Subscription(extended), Subscription(renko, "1"), Subscription("EX:SYM"))
+    added = [command.names for command in talk.sent if isinstance(command, QuoteAddSymbols)]
+    assert added == [[wire_quote(extended)], ["EX:SYM"]]
+    ticks = talk.hear("qsd", talk.qs, {"n": added[0][0], "s": "ok", "v": {"lp": 1.0}})
+    assert [tick.symbol for tick in ticks if isinstance(tick, Tick)] == [extended]
+    shown = talk.rows(row(0))
+    assert [bar.symbol for bar in shown if isinstance(bar, Bar)] == [renko]
+    talk.client.unsubscribe(Subscription("EX:SYM"))
+    assert talk.read() == [], "the other still has ticks of it"
+    talk.client.unsubscribe(Subscription(renko, "1"))
+    assert "quote_remove_symbols" in talk.read()

@@ -148,9 +148,9 @@ def test_a_session_for_quotes_tells_the_status_too() -> None:
 # --- symbols ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_symbol_is_followed_by_its_wire_string_and_told_by_its_plain_name() -> None:
+def test_a_symbol_is_followed_by_its_wire_string_and_told_by_its_spelling() -> None:
     wire = "=" + json.dumps({"adjustment": "dividends", "currency-id": "INR", "symbol": NAME})
-    assert Told(name=wire)({"lp": 1.0}) == [Tick(NAME, 5.0, 1.0, None)]
+    assert Told(name=wire)({"lp": 1.0}) == [Tick(f"{NAME}{{adjustment=dividends+currency=INR}}", 5.0, 1.0, None)]
 
 
 def test_a_symbol_that_is_not_followed_is_not_claimed() -> None:
