@@ -194,15 +194,17 @@ class TapeVersionError(TapeError):
 
 
 class TapeMismatch(TapeError):
-    """What was asked for is not on the tape. `nearest` is the most similar thing that is."""
+    """What was asked for is not on the tape. `nearest` is the most similar thing that is, `diff` how the two differ."""
 
-    def __init__(self, problem: str, *, nearest: str = "") -> None:
+    def __init__(self, problem: str, *, nearest: str = "", diff: str = "") -> None:
         super().__init__(problem)
         self.problem = problem
         self.nearest = nearest
+        self.diff = diff
 
     def __str__(self) -> str:
-        return f"{self.problem}; the nearest on the tape is {self.nearest}" if self.nearest else self.problem
+        text = f"{self.problem}; the nearest on the tape is {self.nearest}" if self.nearest else self.problem
+        return f"{text}\n{self.diff}" if self.diff else text
 
 
 class TapeExhausted(TapeError):

@@ -11,16 +11,19 @@ sockets do, because a slow consumer must not stop the heartbeat's echo; tapes an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from tvstreamer.auth import Credentials
 from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
 from tvstreamer.constants import HOSTS, SOCKET_PATH
 from tvstreamer.errors import InvalidSource, shorten
 from tvstreamer.transports.base import Connector
+
+if TYPE_CHECKING:
+    from tvstreamer.protocol.subscription import Subscription
 
 _FAKE_OPTIONS = ("seed", "speed")
 _LIVE_OPTIONS = ("host",)
@@ -43,10 +46,20 @@ class Source:
     close: Callable[[], None] = field(default=lambda: None)
 
 
+@runtime_checkable
+class SourceMaker(Protocol):
+    """Something that is no source yet, and becomes one for a client whose subscriptions it is told."""
+
+    def as_source(
+        self, *, credentials: Credentials, subscriptions: Sequence[Subscription] = (), **options: Any
+    ) -> Source: ...
+
+
 def open_source(
     spec: object,
     *,
     credentials: Credentials,
+    subscriptions: Sequence[Subscription] = (),
     seed: int | None = None,
     speed: float | str | None = None,
     clock: Clock | None = None,
@@ -55,6 +68,17 @@ def open_source(
     timeout: float = 10.0,
 ) -> Source:
     """Reads a source and prepares it; nothing is connected yet. Raises `InvalidSource`, or what a tape raises."""
+    if isinstance(spec, SourceMaker):
+        return spec.as_source(
+            credentials=credentials,
+            subscriptions=subscriptions,
+            seed=seed,
+            speed=speed,
+            clock=clock,
+            origin=origin,
+            headers=headers,
+            timeout=timeout,
+        )
     if isinstance(spec, str):
         url = socket_url(spec)
         if url is not None:

@@ -180,6 +180,7 @@ class TvWSClient:
         self._open: Callable[[], Source] = lambda: open_source(
             source,
             credentials=self._credentials,
+            subscriptions=tuple(self._wanted),
             seed=seed,
             speed=speed,
             clock=clock,

@@ -62,6 +62,7 @@ def test_what_is_shown_of_a_value_never_grows_with_it(text: str, limit: int) -> 
             TapeMismatch("A:B 1 is not on the tape", nearest="A:B 5"),
             "A:B 1 is not on the tape; the nearest on the tape is A:B 5",
         ),
+        (TapeMismatch("A:B 1 is not on the tape", diff="-5\n+1"), "A:B 1 is not on the tape\n-5\n+1"),
         (SymbolError("no such symbol"), "no such symbol"),
         (
             MissingDependencyError("typer", "cli"),

@@ -9,6 +9,7 @@ import pytest
 from tvstreamer.auth import Credentials
 from tvstreamer.clock import ScaledClock, SystemClock, VirtualClock
 from tvstreamer.errors import InvalidSource
+from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.sources import Source, fake_options, open_source, parse_speed
 from tvstreamer.transports.base import Transport
 from tvstreamer.transports.memory import pair
@@ -86,3 +87,19 @@ def test_options_of_a_fake_are_for_a_fake() -> None:
 
 def test_a_speed_is_a_factor_or_none_for_as_fast_as_possible() -> None:
     assert [parse_speed(value) for value in (None, "max", 2, "0.5")] == [None, None, 2.0, 0.5]
+
+
+class Maker:
+    """Becomes a source of its own for each client."""
+
+    def as_source(self, *, credentials: Credentials, subscriptions: object = (), **options: object) -> Source:
+        self.told = (credentials, subscriptions, options["speed"])
+        return open_source("fake:speed=max", credentials=credentials)
+
+
+def test_what_can_become_a_source_is_told_for_whom() -> None:
+    maker, subscriptions = Maker(), (Subscription("TEST:ONE"),)
+    source = opened(maker, subscriptions=subscriptions, speed=2)
+    assert source.kind == "fake"
+    assert maker.told == (Credentials(), subscriptions, 2)
+    source.close()

@@ -137,6 +137,11 @@ class Playback:
     def __repr__(self) -> str:
         return f"<Playback of connection {self.connection}, {len(self._taken)} of {len(self._offers)} offers taken>"
 
+    @property
+    def untaken(self) -> list[Offer]:
+        """What the recorded client asked for on this connection, and nobody has asked for now."""
+        return [offer for number, offer in enumerate(self._offers) if number not in self._taken]
+
     def close(self) -> None:
         """Lets go of the records that were not played, and so of the file that they come from."""
         close = getattr(self._records, "close", None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-_HOME_OF = {"VirtualClock": "tvstreamer.clock"}
+_HOME_OF = {"UsedTape": "tvstreamer.testing.taping", "VirtualClock": "tvstreamer.clock", "use_tape": "tvstreamer.testing.taping"}
 
-__all__ = ["VirtualClock"]
+__all__ = ["UsedTape", "VirtualClock", "use_tape"]
 
 if TYPE_CHECKING:
     from tvstreamer.clock import VirtualClock
+    from tvstreamer.testing.taping import UsedTape, use_tape
 
 
 def __getattr__(name: str) -> Any:

@@ -66,8 +66,10 @@ def test_replies_come_with_the_ids_of_who_asks_and_others_not_at_all() -> None:
         record(8, "recv", '"~h~1"'),
         record(9, "close"),
     )
+    assert [str(offer) for offer in player.untaken][:2] == [str(offer) for offer in index(SENDS)[:2]]
     ask_series(player)
     assert player.first_ask == 1
+    assert index(SENDS)[1] not in player.untaken
     first = player.peek()
     assert first is not None
     assert player.take() == framing.packet(resolved("cs_L", "a1"))

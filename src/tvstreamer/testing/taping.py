@@ -1,0 +1,560 @@
+"""`use_tape`: a test, or any other code, that talks to the feed once and from then on to a tape.
+
+::
+
+    with use_tape("tapes/btc.jsonl", mode="once") as tape:
+        client = TvWSClient(("BINANCE:BTCUSDT", "1"), source=tape)
+
+Nothing is patched: the tape is a source, handed to whoever streams. What is recorded goes to a temporary file and takes the
+place of the tape when the block ends well, in one step; when it fails the old tape is still there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import inspect
+import os
+import random
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+from tvstreamer import __version__
+from tvstreamer.auth import Credentials
+from tvstreamer.clock import Clock, ScaledClock, VirtualClock
+from tvstreamer.errors import InvalidPlan, InvalidSource, TapeExhausted, TapeMismatch, shorten
+from tvstreamer.faults import FaultPlan
+from tvstreamer.protocol import codec
+from tvstreamer.protocol.subscription import Subscription
+from tvstreamer.sources import Source, open_source, parse_speed
+from tvstreamer.tape.compression import compression_of
+from tvstreamer.tape.format import Header, Record, moment
+from tvstreamer.tape.player import Offer, index
+from tvstreamer.tape.reader import TapeReader, scan_sends
+from tvstreamer.tape.redact import Redactor, new_key
+from tvstreamer.tape.writer import TapeWriter
+from tvstreamer.testing.matching import (
+    STRICTNESS,
+    Ask,
+    Expectation,
+    MatchedPlayback,
+    Matcher,
+    Matchers,
+    filtered,
+    mismatch,
+    recorded_questions,
+)
+from tvstreamer.testing.modes import checked_mode
+from tvstreamer.testing.transcript import Observer
+from tvstreamer.transports.base import Transport
+from tvstreamer.transports.faulty import faulty
+from tvstreamer.transports.record import recording
+from tvstreamer.transports.replay import ReplayTransport
+from tvstreamer.wsclient import load_faults
+
+Hook = Callable[[str], str | None]
+"""Given the text of a payload, what to put in its place; None for nothing."""
+_MATCH_ON = ("session_kind",)
+
+
+@dataclass(slots=True)
+class _Part:
+    """One connection of the tape that is replayed."""
+
+    number: int
+    opened: Record
+    offers: list[Offer]
+    asks: list[Ask]
+    playback: MatchedPlayback | None = None
+    whole: bool = False
+    """Played as it was recorded, to a client that named no subscriptions."""
+
+    def holds(self, subscription: Subscription) -> bool:
+        symbol, interval = subscription.symbol, subscription.interval
+        series = {(offer.symbol, offer.interval) for offer in self.offers if offer.kind == "series"}
+        quotes = {offer.symbol for offer in self.offers if offer.kind == "quote"}
+        wanted_quotes = subscription.ticks or subscription.quotes
+        return not (subscription.wants_bars and (symbol, interval) not in series) and not (wanted_quotes and symbol not in quotes)
+
+    def unplayed(self) -> list[str]:
+        if self.whole:
+            return []
+        if self.playback is None:
+            return [f"connection {self.number}"]
+        # A symbol is resolved for the sake of a series, which is named itself.
+        return [str(offer) for offer in self.playback.untaken if offer.kind != "symbol"]
+
+
+@dataclass(frozen=True, slots=True)
+class TapeOptions:
+    """What `use_tape` takes beside the path; see there."""
+
+    mode: str | None = None
+    source: object = "live"
+    match: str = "causal"
+    match_on: Sequence[str] = _MATCH_ON
+    matchers: Mapping[str, Matcher] = field(default_factory=dict)
+    before_record: Hook | None = None
+    before_replay: Hook | None = None
+    speed: float | str | None = None
+    faults: FaultPlan | str | os.PathLike[str] | None = None
+    seed: int | None = None
+    require_all_played: bool = False
+    how_to_record: str = "use_tape(..., mode='once')"
+
+
+class UsedTape:
+    """A tape in use: hand it to `TvWSClient(source=...)` or `StreamRouter(source=...)`, or call it for bare connections.
+
+    Clients that connect one after the other, or at the same time, each get a connection of the tape: the first that has not
+    been played and holds what they subscribe to.
+    """
+
+    def __init__(self, path: Path, options: TapeOptions, environ: Mapping[str, str]) -> None:
+        self.path = path
+        self.mode = checked_mode(options.mode or environ.get("TVSTREAMER_RECORD") or "none")
+        if options.match not in STRICTNESS:
+            raise InvalidPlan(f"match {shorten(options.match)}: expected one of {', '.join(STRICTNESS)}")
+        self._options = options
+        self._matchers = Matchers(options.matchers).chosen(options.match_on)
+        self._speed = options.speed
+        parse_speed(options.speed)
+        self._faults = load_faults(options.faults)
+        self._environ = environ
+        exists = path.exists()
+        self.replays = self.mode in ("none", "new_episodes") or (self.mode == "once" and exists)
+        if not exists and self.mode in ("none", "verify"):
+            how = options.how_to_record
+            raise InvalidSource(f"tape {path}: no such file, and mode {self.mode!r} makes none; to record it: {how}")
+        self.observer = Observer()
+        self._header: Header | None = None
+        self._parts: list[_Part] = []
+        if self.replays and exists:
+            self._header, self._parts = _read(path)
+        self._writer: TapeWriter | None = None
+        self._temporary: Path | None = None
+        self._recorded = 0
+        self._last = 0.0
+        self._credentials = Credentials.from_environment(environ)
+        self._bare: Source | None = None
+        self._sources: list[Source] = []
+
+    def __repr__(self) -> str:
+        played = sum(part.playback is not None or part.whole for part in self._parts)
+        recorded = f", {self._recorded} connections recorded" if self._recorded else ""
+        return f"<UsedTape {str(self.path)!r}, mode {self.mode}, {played} of {len(self._parts)} connections played{recorded}>"
+
+    # --- what it gives ------------------------------------------------------------------------------------------------
+
+    def __call__(self) -> Transport:
+        """A connection, for code that has a client of its own: this is a `Connector`."""
+        return self._bare_source().connector()
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of bare connections."""
+        return self._bare_source().clock
+
+    def _bare_source(self) -> Source:
+        if self._bare is None:
+            self._bare = self.as_source(credentials=self._credentials, bare=True)
+        return self._bare
+
+    def as_source(
+        self,
+        *,
+        credentials: Credentials,
+        subscriptions: Sequence[Subscription] = (),
+        speed: float | str | None = None,
+        bare: bool = False,
+        **options: Any,
+    ) -> Source:
+        """The source for one client. Raises `TapeMismatch` where the tape is replayed and does not hold its subscriptions."""
+        source: Source | None = None
+        if self.replays:
+            try:
+                source = self._replayed(subscriptions, self._speed if speed is None else speed, bare)
+            except (TapeMismatch, TapeExhausted):
+                if self.mode != "new_episodes":
+                    raise
+        if source is None:
+            source = self._recording(credentials, subscriptions, speed, options)
+        connector = source.connector
+        if self._faults:
+            connector = faulty(connector, self._faults, clock=source.clock)
+        source = replace(source, connector=self.observer.observed(connector))
+        self._sources.append(source)
+        return source
+
+    # --- replaying ----------------------------------------------------------------------------------------------------
+
+    def _replayed(self, subscriptions: Sequence[Subscription], speed: float | str | None, bare: bool) -> Source:
+        header = self._header
+        if header is None:
+            raise TapeMismatch(f"{self.path.name}: there is no tape yet")
+        if not subscriptions and not bare:
+            for part in self._parts:
+                part.whole = True
+            start = header.start
+        else:
+            start = self._start_of(self._next(subscriptions), header)
+        factor = parse_speed(speed)
+        clock = VirtualClock(start) if factor is None else ScaledClock(factor, start=start)
+
+        def connect() -> Transport:
+            part = self._next(subscriptions)
+            return self._play(part, header, clock)
+
+        def more() -> bool:
+            return self._fitting(subscriptions) is not None
+
+        kind = "tape" if not bare else "connector"
+        tape = None if bare else self.path
+        return Source(kind, str(self.path), clock, False, connect, header.seed, tape, more, header.on_gap)
+
+    def _start_of(self, part: _Part, header: Header) -> float:
+        return header.start if part is self._parts[0] else moment(header.start, part.opened.t)
+
+    def _next(self, subscriptions: Sequence[Subscription]) -> _Part:
+        part = self._fitting(subscriptions)
+        if part is not None:
+            return part
+        left = self._left()
+        if not left:
+            raise TapeExhausted(f"{self.path.name}: all {len(self._parts)} connections have been played")
+        for subscription in subscriptions:
+            if not any(each.holds(subscription) for each in left):
+                asks = [ask for each in left for ask in each.asks]
+                wants_bars = subscription.wants_bars
+                live = Ask(
+                    "series" if wants_bars else "quote",
+                    "create_series" if wants_bars else "quote_add_symbols",
+                    "chart" if wants_bars else "quote",
+                    subscription.symbol,
+                    subscription.interval or "",
+                    "",
+                    "",
+                    0,
+                )
+                raise mismatch(f"{self.path.name}: no connection that has not been played holds {live}", live, asks)
+        raise TapeMismatch(f"{self.path.name}: no connection that has not been played holds all that is subscribed")
+
+    def _left(self) -> list[_Part]:
+        return [part for part in self._parts if part.playback is None and not part.whole]
+
+    def _fitting(self, subscriptions: Sequence[Subscription]) -> _Part | None:
+        left = self._left()
+        if self._options.match == "strict":
+            left = left[:1]
+        lenient = self._options.match == "lenient"
+        return next((part for part in left if lenient or all(map(part.holds, subscriptions))), None)
+
+    def _play(self, part: _Part, header: Header, clock: Clock) -> Transport:
+        part.playback = MatchedPlayback(
+            part.number,
+            _records(self.path, part.number),
+            part.offers,
+            Expectation(part.asks, self._matchers, self._options.match),
+            lenient=self._options.match == "lenient",
+            before_replay=self._options.before_replay,
+        )
+        return ReplayTransport(part.playback, header, part.opened, clock, self.path.name)
+
+    @property
+    def unplayed(self) -> list[str]:
+        """What the tape holds and nobody has asked for."""
+        return [text for part in self._parts for text in part.unplayed()]
+
+    @property
+    def all_played(self) -> bool:
+        """Whether everything that the tape holds has been asked for."""
+        return not self.unplayed
+
+    @property
+    def play_count(self) -> int:
+        """How many connections of the tape were played."""
+        return sum(part.playback is not None or part.whole for part in self._parts)
+
+    @property
+    def unanswered(self) -> list[str]:
+        """What was asked for, is not on the tape, and was let pass (`match="lenient"`)."""
+        return [str(ask) for part in self._parts if part.playback is not None for ask in part.playback.unanswered]
+
+    # --- recording ----------------------------------------------------------------------------------------------------
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes the secrets out of whatever is shown of this tape's connections."""
+        return Redactor(key=new_key(), secrets=self._credentials.secrets())
+
+    def _recording(
+        self,
+        credentials: Credentials,
+        subscriptions: Sequence[Subscription],
+        speed: float | str | None,
+        options: dict[str, Any],
+    ) -> Source:
+        self._credentials = credentials
+        seed = options.pop("seed", None)
+        seed = self._options.seed if seed is None else seed
+        source = open_source(self._options.source, credentials=credentials, seed=seed, speed=speed, **options)
+        if source.tape is not None:
+            source.close()
+            raise InvalidSource(f"source {shorten(self._options.source)}: a tape cannot be recorded from a tape")
+        if self._writer is None:
+            self._writer = self._begin(source, subscriptions, seed)
+        side = cast(TapeWriter, _Side(self, self._writer, self._options.before_record))
+        return replace(source, connector=recording(source.connector, side, now=source.clock.now))
+
+    def _begin(self, source: Source, subscriptions: Sequence[Subscription], seed: int | None) -> TapeWriter:
+        """Opens the temporary file, with what is to stay of the old tape in it."""
+        old = self.path if self.mode in ("all", "new_episodes") and self.path.exists() else None
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._temporary = self.path.parent / f".tv-{os.getpid()}-{secrets.token_hex(6)}.tmp"
+        key = new_key(None if seed is None else random.Random(seed))
+        redactor = Redactor(key=key, secrets=self._credentials.secrets())
+        compress = compression_of(self.path)
+        if old is None:
+            described = [subscription.describe() for subscription in subscriptions]
+            header = Header(
+                start=source.clock.now(),
+                tool=f"tvstreamer {__version__}",
+                url=source.url,
+                subscriptions=described,
+                seed=seed,
+            )
+            return TapeWriter(self._temporary, header, redactor=redactor, compress=compress)
+        with TapeReader(old) as reader:
+            writer = TapeWriter(self._temporary, reader.header, redactor=redactor, compress=compress)
+            for record in reader:
+                writer.copy(record)
+                self._recorded = max(self._recorded, record.c)
+                self._last = moment(reader.header.start, record.t)
+        return writer
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def finish(self, *, passed: bool) -> list[str]:
+        """Closes what is still open, and saves what was recorded if `passed`; the names of what had been left open.
+
+        Raises `TapeMismatch` in mode `verify` where the feed does not answer as the tape does, and where `require_all_played`
+        finds something that was not.
+        """
+        leaked = self.observer.close_leaked()
+        sources, self._sources = self._sources, []
+        for source in sources:
+            source.close()
+        for part in self._parts:
+            if part.playback is not None:
+                part.playback.close()
+        writer, temporary = self._writer, self._temporary
+        self._writer = None
+        if writer is not None and temporary is not None:
+            try:
+                writer.finish()
+                if passed and self.mode == "verify":
+                    self._compare(temporary)
+                elif passed and self.observer.transcripts:
+                    os.replace(temporary, self.path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        if passed and self._options.require_all_played and self._parts and not self.all_played:
+            raise TapeMismatch(f"{self.path.name}: recorded, but not asked for: {'; '.join(self.unplayed)}")
+        return leaked
+
+    def _compare(self, now: Path) -> None:
+        diff = list(difflib.unified_diff(shape(self.path), shape(now), self.path.name, "the feed now", lineterm=""))
+        if diff:
+            problem = f"{self.path.name}: the feed does not answer as it did when the tape was recorded"
+            raise TapeMismatch(problem, diff="\n".join(diff))
+
+
+class _Side:
+    """The part of a `TapeWriter` that one client's recording uses: connections numbered through, hooks applied.
+
+    A virtual clock may begin before the last record of another client. Then all of a connection is written later by the same
+    time, as a tape's times never go back.
+    """
+
+    def __init__(self, tape: UsedTape, writer: TapeWriter, before_record: Hook | None) -> None:
+        self._tape = tape
+        self._writer = writer
+        self._hook = before_record
+        self._numbers: dict[int, tuple[int, float]] = {}
+
+    def opened(self, connection: int, url: str, at: float) -> float:
+        self._tape._recorded += 1
+        shift = max(0.0, self._tape._last - at)
+        self._numbers[connection] = (self._tape._recorded, shift)
+        return self._noted(self._writer.opened(self._tape._recorded, url, at + shift), shift)
+
+    def sent(self, connection: int, text: str, at: float) -> float:
+        return self._message(connection, text, at, self._writer.sent)
+
+    def received(self, connection: int, text: str, at: float) -> float:
+        return self._message(connection, text, at, self._writer.received)
+
+    def _message(self, connection: int, text: str, at: float, write: Callable[[int, str, float], float]) -> float:
+        number, shift = self._numbers[connection]
+        kept = text if self._hook is None else filtered(text, self._hook)
+        return at if kept is None else self._noted(write(number, kept, at + shift), shift)
+
+    def closed(self, connection: int, code: int, reason: str, by: str, at: float) -> float:
+        number, shift = self._numbers[connection]
+        return self._noted(self._writer.closed(number, code, reason, by, at + shift), shift)
+
+    def flush(self, at: float | None = None) -> None:
+        self._writer.flush(at)
+
+    def _noted(self, stamp: float, shift: float) -> float:
+        self._tape._last = max(self._tape._last, stamp)
+        return stamp - shift
+
+
+def _read(path: Path) -> tuple[Header, list[_Part]]:
+    sends = scan_sends(path)
+    offers = index(sends)
+    with TapeReader(path) as reader:
+        parts = [
+            _Part(
+                record.c,
+                record,
+                [offer for offer in offers if offer.connection == record.c],
+                recorded_questions(sends, record.c),
+            )
+            for record in reader
+            if record.k == "open"
+        ]
+        return reader.header, parts
+
+
+def _records(path: Path, connection: int) -> Iterator[Record]:
+    with TapeReader(path) as reader:
+        yield from (record for record in reader if record.c == connection and record.k != "open")
+
+
+def shape(path: Path) -> list[str]:
+    """What a tape says, without times, ids and prices: the questions of each connection, and the kinds of replies that came.
+
+    The fields that a symbol has are part of it. Two recordings of the same conversation have the same shape.
+    """
+    lines: list[str] = []
+    sends = scan_sends(path)
+    kinds: dict[int, set[str]] = {}
+    with TapeReader(path) as reader:
+        for record in reader:
+            found = kinds.setdefault(record.c, set())
+            for payload in record.payloads() if record.k == "recv" else ():
+                method, p = codec.parameters(payload)
+                fields = sorted(p[2]) if method == "symbol_resolved" and len(p) > 2 and isinstance(p[2], dict) else []
+                found.add(f"  < {method} {' '.join(fields)}".rstrip())
+    for connection, found in sorted(kinds.items()):
+        lines.append(f"connection {connection}")
+        lines += [f"  > {ask}" for ask in recorded_questions(sends, connection)]
+        lines += sorted(found - {"  <"})
+    return lines
+
+
+class _UseTape:
+    """What `use_tape` returns: a context manager, and a decorator that makes a new one for each call."""
+
+    def __init__(self, make: Callable[[], UsedTape]) -> None:
+        self._make = make
+        self._used: UsedTape | None = None
+
+    def __enter__(self) -> UsedTape:
+        self._used = self._make()
+        return self._used
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        used, self._used = self._used, None
+        assert used is not None
+        if kind is None:
+            used.finish(passed=True)
+            return
+        # What the block failed with matters more than what comes of ending it.
+        with contextlib.suppress(Exception):
+            used.finish(passed=False)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        make = self._make
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def wrapper(*args: Any, **kwargs: Any) -> Any:
+                with _UseTape(make) as tape:
+                    return await function(*args, tape=tape, **kwargs)
+        else:
+
+            @functools.wraps(function)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                with _UseTape(make) as tape:
+                    return function(*args, tape=tape, **kwargs)
+
+        signature = inspect.signature(function)
+        others = [parameter for name, parameter in signature.parameters.items() if name != "tape"]
+        # Whoever looks for what to pass, as pytest does, must not pass the tape.
+        wrapper.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
+        return wrapper
+
+
+def use_tape(
+    path: str | os.PathLike[str],
+    mode: str | None = None,
+    *,
+    source: object = "live",
+    match: str = "causal",
+    match_on: Iterable[str] = _MATCH_ON,
+    matchers: Mapping[str, Matcher] | None = None,
+    before_record: Hook | None = None,
+    before_replay: Hook | None = None,
+    speed: float | str | None = None,
+    faults: FaultPlan | str | os.PathLike[str] | None = None,
+    seed: int | None = None,
+    require_all_played: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> _UseTape:
+    """A context manager that gives a tape to stream from, and a decorator that passes one as the argument `tape`.
+
+    `mode` is, by default, `TVSTREAMER_RECORD` or else `none`:
+
+    * `none`: the tape is replayed, and nothing is ever recorded;
+    * `once`: recorded when there is no tape yet, else replayed;
+    * `new_episodes`: what the tape does not hold is recorded and appended: a client gets a connection of the tape that holds
+      all its subscriptions, or one of `source`;
+    * `all`: everything is recorded and appended;
+    * `rewrite`: everything is recorded and takes the place of the tape;
+    * `verify`: everything is asked of `source` again, and `TapeMismatch` raised where it does not answer as the tape does.
+
+    `source` is where recordings come from: anything that `TvWSClient(source=...)` takes, but a tape. A recording is saved when
+    the block ends without an exception, and only then.
+
+    Symbol and interval of what is asked for always have to be on the tape. `match_on` adds any of `method`, `session_kind`,
+    `range`, `parameters`, `order`, and names from `matchers`. With `match="strict"` everything has to be asked in the recorded
+    order, with `"causal"` an answer only waits for its question, with `"lenient"` what is not on the tape stays unanswered.
+
+    `before_record` and `before_replay` get the text of each payload but heartbeats and give what to put in its place, or None
+    to leave it out. `speed` and `faults` are as in `TvWSClient`. With `require_all_played` something recorded that nobody asked
+    for is a `TapeMismatch` at the end.
+    """
+    options = TapeOptions(
+        mode=None if mode is None else checked_mode(mode),
+        source=source,
+        match=match,
+        match_on=match_on if isinstance(match_on, str) else tuple(match_on),
+        matchers=matchers or {},
+        before_record=before_record,
+        before_replay=before_replay,
+        speed=speed,
+        faults=faults,
+        seed=seed,
+        require_all_played=require_all_played,
+    )
+    return _UseTape(lambda: UsedTape(Path(path), options, environ))

@@ -1,0 +1,116 @@
+"""What a failed test shows of its connections."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from tvstreamer import FakeServer, TvWSClient
+from tvstreamer.clock import VirtualClock
+from tvstreamer.errors import TapeMismatch, TransportClosed
+from tvstreamer.protocol import framing
+from tvstreamer.tape.reader import TapeReader
+from tvstreamer.tape.redact import Redactor
+from tvstreamer.testing.transcript import Observer
+from tvstreamer.transports.base import Received, TransportInfo
+from tvstreamer.transports.memory import pair
+
+SECRET = "canary-7f3a9b"
+REDACTOR = Redactor(key=b"k" * 32, secrets=[SECRET])
+
+
+def test_each_thing_asked_for_has_a_state() -> None:
+    with FakeServer(seed=3, speed="max", unknown=("TEST:*",)) as server:
+        observer = Observer()
+        connect = observer.observed(server.connect)
+        connect.clock = server.clock  # type: ignore[attr-defined]
+        with TvWSClient([("BINANCE:BTCUSDT", "1"), "TEST:GONE"], source=connect, n_init_bars=5) as client:
+            list(itertools.islice(client.stream(), 20))
+        (transcript,) = observer.transcripts
+        states = {state.partition(":")[0] for state in transcript.states()}
+        assert states == {"quote BINANCE", "symbol BINANCE", "series BINANCE", "quote TEST"}
+        text = transcript.explain(REDACTOR)
+        assert "series BINANCE:BTCUSDT 1: completed" in text
+        assert "symbol BINANCE:BTCUSDT: resolved, 1 packets" in text
+        assert transcript.closed
+        assert observer.close_leaked() == []
+
+
+def test_what_was_not_answered_is_what_was_waited_for() -> None:
+    observer = Observer()
+    near, far = pair(VirtualClock())
+    transport = observer.observed(lambda: near)()
+    transport.send(framing.packet('{"m":"resolve_symbol","p":["cs_1","a","TEST:ONE"]}'))
+    transport.send(framing.packet('{"m":"create_series","p":["cs_1","x","t","a","1",10,""]}'))
+    far.send(framing.packet('{"m":"series_loading","p":["cs_1","x","t"]}'))
+    far.send(framing.packet('{"m":"odd","p":["cs_1",7]}'))
+    far.send("no frame")
+    for _ in range(3):
+        transport.recv(1)
+    (transcript,) = observer.transcripts
+    assert transcript.waiting() == ["symbol TEST:ONE", "series TEST:ONE 1"]
+    text = transcript.explain(REDACTOR)
+    assert "waited for: symbol TEST:ONE, series TEST:ONE 1" in text
+    assert "series TEST:ONE 1: begun, 1 packets" in text
+    assert text.splitlines()[-1].endswith("no frame")
+    assert repr(transport).startswith("<ObservedTransport of ")
+    assert transport.info is near.info
+
+
+def test_secrets_are_neither_shown_nor_saved(tmp_path: Path) -> None:
+    observer = Observer()
+    near, far = pair(VirtualClock())
+    transport = observer.observed(lambda: near)()
+    transport.send(framing.packet(f'{{"m":"set_auth_token","p":["{SECRET}"]}}'))
+    far.send(framing.packet(f'{{"m":"odd","p":["{SECRET}","{"x" * 300}"]}}'))
+    transport.recv(1)
+    shown = observer.transcripts[0].explain(REDACTOR)
+    assert "set_auth_token" in shown
+    assert "characters)" in shown
+    assert SECRET not in shown
+    path = tmp_path / "slice.jsonl"
+    assert observer.save(path, REDACTOR) == 2
+    assert SECRET not in path.read_text()
+    with TapeReader(path) as reader:
+        assert [record.k for record in reader] == ["open", "send", "recv"]
+
+
+def test_what_is_left_open_is_closed_and_named() -> None:
+    observer = Observer()
+    near, far = pair(VirtualClock())
+    other, _ = pair(VirtualClock())
+    connectors = iter([near, other])
+    connect = observer.observed(lambda: next(connectors))
+    connect()
+    connect().close()
+    assert observer.close_leaked() == [f"{near.info.kind} connection to {near.info.url}"]
+    assert observer.close_leaked() == []
+    with pytest.raises(TransportClosed):
+        far.recv(1)
+
+
+class Mismatching:
+    info = TransportInfo("replay", "", 0.0)
+
+    def send(self, message: str) -> None:
+        raise TapeMismatch("not on the tape", diff="-a\n+b")
+
+    def recv(self, timeout: float | None = None) -> Received:
+        raise TransportClosed(1000, at=1.0)
+
+    def close(self, code: int = 1000, reason: str = "") -> None: ...
+
+
+def test_a_mismatch_is_told_with_its_diff() -> None:
+    observer = Observer()
+    transport = observer.observed(Mismatching)()
+    with pytest.raises(TapeMismatch):
+        transport.send("~m~")
+    with pytest.raises(TransportClosed):
+        transport.recv()
+    text = observer.transcripts[0].explain(REDACTOR)
+    assert "  failed: not on the tape\n  -a\n  +b" in text
+    assert text.startswith("replay connection to memory")
+    assert observer.transcripts[0].closed
