@@ -4,6 +4,9 @@
 Their libraries are told another address where they open a connection, so that everything else is as their authors wrote it.
 """
 
+# What it imports is installed where it runs, not where types are checked.
+# mypy: ignore-errors
+
 from __future__ import annotations
 
 import asyncio
@@ -73,13 +76,13 @@ def redirect(url: str) -> None:
     def open_there(self: Any, uri: str, *arguments: Any, **options: Any) -> None:
         opened(self, moved(uri), *arguments, **options)
 
-    websockets.asyncio.client.connect.__init__ = open_there  # type: ignore[method-assign]
+    websockets.asyncio.client.connect.__init__ = open_there
     send = requests.Session.request
-    requests.Session.request = lambda self, method, url, *rest, **options: send(  # type: ignore[method-assign]
+    requests.Session.request = lambda self, method, url, *rest, **options: send(
         self, method, moved(url), *rest, **options
     )
     get = httpx.AsyncClient.get
-    httpx.AsyncClient.get = lambda self, url, **options: get(self, moved(url), **options)  # type: ignore[method-assign]
+    httpx.AsyncClient.get = lambda self, url, **options: get(self, moved(url), **options)
 
 
 def until(holds: Callable[[], Any], what: str, wait: float = WAIT) -> Any:
