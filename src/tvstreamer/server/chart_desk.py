@@ -44,6 +44,7 @@ from tvstreamer.server.manners import NODE
 from tvstreamer.server.series import Feed, Indexed, timescale
 from tvstreamer.server.symbol_strings import SymbolStrings, Unresolved
 from tvstreamer.server.tickmarks import Offset, coming, marks, offsets
+from tvstreamer.server.variants import split_variant
 
 __all__ = ["ChartDesk", "Feed", "SeriesWatcher"]
 
@@ -143,8 +144,8 @@ class ChartDesk:
 
     def close_bar(self, symbol: str, interval: Interval) -> None:
         """Ends the newest bar of the client's series of this symbol and interval."""
-        for feed in self._feeds_of.get(symbol, ()):
-            if feed.interval == interval:
+        for feed in self.feeds.values():
+            if feed.interval == interval and split_variant(feed.instrument.key)[0] == symbol:
                 feed.bars.close_bar()
 
     def tick(self, symbol: str, tick: MarketTick) -> list[Reply]:
@@ -267,7 +268,8 @@ class ChartDesk:
         except SeriesRefused as error:
             self._fail(command, error.reason, _UNTOLD, at)
         except SeriesError:
-            self._fail(command, f"unsupported resolution: {self.open(str(wire)).key}, {p.resolution}", _UNTOLD, at)
+            symbol, _ = split_variant(self.open(str(wire)).key)
+            self._fail(command, f"unsupported resolution: {symbol}, {p.resolution}", _UNTOLD, at)
 
     def _begin(
         self, command: CreateSeries, wire: str, instrument: Instrument, interval: Interval, at: float, count: int | None

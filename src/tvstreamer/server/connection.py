@@ -258,4 +258,4 @@ class MarketConnection:
 
     def _tell(self, symbols: list[str], now: float) -> None:
         for _, symbol, tick in self._ticks(symbols, now):
-            self.server.reply([reply for desk in self._desks for reply in desk.tick(symbol, tick)], tick.time)
+            self.server.reply([reply for desk in self._desks for reply in desk.tick(symbol, tick)], tick.due)

@@ -36,8 +36,8 @@ class Conversion(NamedTuple):
 class ConvertedInstrument(MarketInstrument):
     """A symbol with converted prices."""
 
-    def __init__(self, market: Market, symbol: str, conversion: Conversion) -> None:
-        super().__init__(market, symbol)
+    def __init__(self, market: Market, name: str, conversion: Conversion) -> None:
+        super().__init__(market, name)
         info = super().info(0.0)
         own = str(info["currency_code"])
         self._currency = conversion.currency or own

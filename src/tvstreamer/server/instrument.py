@@ -74,13 +74,13 @@ Opener: TypeAlias = Callable[[str | Mapping[str, Any]], Instrument | None]
 
 
 class MarketInstrument:
-    """A symbol of the market as it is."""
+    """A symbol of the market, or a variant of one, by the name that the market knows it under."""
 
     is_live = True
 
-    def __init__(self, market: Market, symbol: str) -> None:
+    def __init__(self, market: Market, name: str) -> None:
         self._market = market
-        self.key = symbol
+        self.key = name
 
     def info(self, at: float) -> dict[str, Any]:
         info = self._market.info(self.key, at)

@@ -16,6 +16,7 @@ from tvstreamer.server.chart_types import transform
 from tvstreamer.server.converted import Conversion, ConvertedInstrument, known_currency
 from tvstreamer.server.instrument import Instrument, MarketInstrument, Opener
 from tvstreamer.server.market import Market
+from tvstreamer.server.variants import REGULAR, Variant, variant_of
 from tvstreamer.symbols import parse_symbol
 
 INVALID: Final = ("invalid symbol",)
@@ -90,8 +91,12 @@ class SymbolStrings:
         if currency is not None and not known_currency(currency):
             raise Unresolved
         conversion = Conversion(currency, options.get("adjustment") == "dividends")
-        plain = MarketInstrument(self._market, name)
-        return ConvertedInstrument(self._market, name, conversion) if any(conversion) else plain
+        variant = Variant(
+            "extended" if options.get("session") == "extended" else REGULAR.session,
+            "none" if options.get("adjustment") == "none" else REGULAR.adjustment,
+        )
+        key = variant_of(name, variant)
+        return ConvertedInstrument(self._market, key, conversion) if any(conversion) else MarketInstrument(self._market, key)
 
 
 def decode(wire: str) -> Any:

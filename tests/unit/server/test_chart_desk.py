@@ -452,6 +452,31 @@ def test_a_series_that_fails_after_a_change_is_gone() -> None:
     assert client.wait(60) == []
 
 
+def test_extended_hours_have_more_bars_and_an_info_that_says_so() -> None:
+    wire = '={"session":"extended","symbol":"NASDAQ:AAPL"}'
+    client = Client()
+    client.now = START - 10 * 3_600 + 9 * 3_600
+    regular = client.series("60", APPLE, 30)
+    extended = client.series("60", wire, 30, name="s2")
+    info = only(extended, "symbol_resolved")["p"][2]
+    assert (info["subsession_id"], info["session"] != only(regular, "symbol_resolved")["p"][2]["session"]) == ("extended", True)
+    spans = [values[-1][1][0] - values[0][1][0] for values in (rows(regular), rows(extended, "s2"))]
+    assert spans[0] > spans[1], "so many bars are fewer days"
+    live = client.wait(1_800)
+    assert rows(live, "s2")
+    assert not rows(live), "the regular session has not begun"
+    assert only(client.series("60", wire, 3, name="s3"), "series_completed")["p"][2] == "streaming"
+
+
+def test_prices_before_splits_are_multiples() -> None:
+    wire = '={"adjustment":"none","symbol":"NASDAQ:NVDA"}'
+    client = Client()
+    count = ["bar_count", iso(2020, 6, 1), 5]
+    adjusted = rows(client.series("1D", "NASDAQ:NVDA", count))
+    raw = rows(client.series("1D", wire, count, name="s2"), "s2")
+    assert [values[4] for _, values in raw] == pytest.approx([values[4] * 40 for _, values in adjusted])
+
+
 def test_averaged_bars_go_on_as_they_are_loaded() -> None:
     client = Client()
     live = dict(rows([*client.series(symbol=HEIKIN_ASHI), *client.wait(150)]))

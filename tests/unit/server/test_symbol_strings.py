@@ -9,6 +9,7 @@ from tvstreamer.server.converted import ConvertedInstrument
 from tvstreamer.server.instrument import MarketInstrument
 from tvstreamer.server.market import Market
 from tvstreamer.server.symbol_strings import SymbolStrings, Unresolved
+from tvstreamer.server.variants import REGULAR, Variant, split_variant
 
 BTC = "BINANCE:BTCUSDT"
 
@@ -52,6 +53,20 @@ def test_a_string_that_names_nothing(strings: SymbolStrings, wire: str) -> None:
         with pytest.raises(Unresolved, match="invalid symbol") as caught:
             open_string(wire)
         assert caught.value.group is None
+
+
+@pytest.mark.parametrize(
+    ("options", "variant"),
+    [
+        ("", REGULAR),
+        (',"session":"extended"', Variant(session="extended")),
+        (',"session":"us_regular"', REGULAR),
+        (',"adjustment":"none"', Variant(adjustment="none")),
+        (',"session":"extended","adjustment":"none","currency-id":"EUR"', Variant("extended", "none")),
+    ],
+)
+def test_a_symbol_may_be_seen_in_other_ways(strings: SymbolStrings, options: str, variant: Variant) -> None:
+    assert split_variant(strings.open(f'={{"symbol":"{BTC}"{options}}}').key) == (BTC, variant)
 
 
 def test_what_may_not_be_seen_says_which_permission_is_missing() -> None:
