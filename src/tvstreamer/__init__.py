@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "tvstreamer.wsclient": ("HistoryResult", "TvWSClient"),
+    "tvstreamer.wsclient": ("HistoryResult", "QuoteSnapshot", "TvWSClient"),
     "tvstreamer.protocol.history": ("HistoryProgress",),
     "tvstreamer.streaming": ("StreamRouter",),
     "tvstreamer.protocol.subscription": ("Subscription",),
@@ -110,7 +110,7 @@ if TYPE_CHECKING:
     from tvstreamer.streaming import StreamRouter
     from tvstreamer.studies import Study
     from tvstreamer.symbols import Symbol
-    from tvstreamer.wsclient import HistoryResult, TvWSClient
+    from tvstreamer.wsclient import HistoryResult, QuoteSnapshot, TvWSClient
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 

@@ -12,23 +12,24 @@ import os
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from tvstreamer import __version__
 from tvstreamer.auth import Credentials
 from tvstreamer.clock import Clock, Moment, VirtualClock, instant
-from tvstreamer.constants import QUOTE_FIELDS
 from tvstreamer.continuity import Ledger
 from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout, shorten
-from tvstreamer.events import Bar, Event
+from tvstreamer.events import Bar, Event, Quote
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.charts import OnGap
 from tvstreamer.protocol.client import ClientProtocol, ClientStatistics, Settings
+from tvstreamer.protocol.fields import quote_fields
 from tvstreamer.protocol.history import HistoryProgress, HistoryRequest
+from tvstreamer.protocol.snapshots import QuoteRequest
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.subscription import subscriptions as _read_subscriptions
 from tvstreamer.protocol.watchdogs import DEFAULT_WATCHDOGS, OFF, Watchdogs
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _JOIN = 5.0
+Asked = TypeVar("Asked", HistoryRequest, QuoteRequest)
 
 
 def load_faults(faults: FaultPlan | str | os.PathLike[str] | None) -> FaultPlan | None:
@@ -58,7 +60,7 @@ def load_faults(faults: FaultPlan | str | os.PathLike[str] | None) -> FaultPlan 
 class _Waiting:
     """Somebody who waits in another thread than the one that reads."""
 
-    def __init__(self, request: HistoryRequest, news: threading.Event) -> None:
+    def __init__(self, request: HistoryRequest | QuoteRequest, news: threading.Event) -> None:
         self.request = request
         self.news = news
         """Set when there is a page more, an answer, or nothing to wait for any longer."""
@@ -96,6 +98,29 @@ class HistoryResult(Sequence[Bar]):
         return f"<HistoryResult of {len(self)} bars, complete={self.complete}, limit={self.limit}>"
 
 
+class QuoteSnapshot(Mapping[str, Quote]):
+    """A `Quote` for each symbol.
+
+    `failed` has the reason for each that is unknown, or that this account may not see; the `status` of their quotes is not `ok`.
+    """
+
+    def __init__(self, quotes: Mapping[str, Quote], failed: Mapping[str, str]) -> None:
+        self._quotes = dict(quotes)
+        self.failed = dict(failed)
+
+    def __getitem__(self, symbol: str) -> Quote:
+        return self._quotes[symbol]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._quotes)
+
+    def __len__(self) -> int:
+        return len(self._quotes)
+
+    def __repr__(self) -> str:
+        return f"<QuoteSnapshot of {len(self)} symbols, {len(self.failed)} failed>"
+
+
 class TvWSClient:
     """Streams the bars and quotes of subscriptions from a source.
 
@@ -118,6 +143,8 @@ class TvWSClient:
     What was missed meanwhile is told by `Gap` events and filled (`on_gap="fill"`), only told (`"yield"`), or ends the stream
     with a `ContinuityError` (`"raise"`). `watchdogs` says after how long a silence counts as a stall (`Watchdogs`, or None
     for never). Tapes are not watched and end with their last connection.
+
+    `fields` are those of quotes: `"default"`, `"all"`, another set of `FIELD_SETS`, or a list of names.
 
     `faults` is a `FaultPlan`, or the path of one in TOML: what comes from the source, whichever it is, suffers them.
 
@@ -150,7 +177,7 @@ class TvWSClient:
         on_gap: OnGap | None = None,
         watchdogs: Watchdogs | None = DEFAULT_WATCHDOGS,
         faults: FaultPlan | str | os.PathLike[str] | None = None,
-        quote_fields: Sequence[str] = QUOTE_FIELDS,
+        fields: str | Iterable[str] = "default",
         backlog: int = 100_000,
         begin: float = 0.0,
         end: float | None = None,
@@ -163,7 +190,7 @@ class TvWSClient:
         self._settings = Settings(
             n_init_bars=n_init_bars,
             token=self._credentials.token,
-            quote_fields=tuple(quote_fields),
+            quote_fields=quote_fields(fields),
             on_gap=on_gap or "fill",
             watchdogs=watchdogs or OFF,
         )
@@ -583,26 +610,79 @@ class TvWSClient:
         if self._source.tape is not None:
             return self._recorded_history(self._source.tape, symbol, parsed, n, since, until)
         pump = self._pump
+
+        def tell(request: HistoryRequest) -> None:
+            with pump.lock:
+                progress = request.progress
+            if on_progress is not None:
+                on_progress(progress)
+
+        request = self._ask(lambda protocol: protocol.request_history(symbol, parsed, n, start=since, end=until), timeout, tell)
+        return HistoryResult(request.bars, complete=request.complete, limit=request.limit)
+
+    def snapshot(
+        self, symbols: str | Iterable[str], fields: str | Iterable[str] = "default", *, timeout: float = 30.0
+    ) -> QuoteSnapshot:
+        """The quotes of symbols, once: a mapping by symbol, in the order asked for. May be called while streaming.
+
+        `fields` is `"default"`, `"all"`, another set of `FIELD_SETS`, or a list of names. A symbol that the server does not know,
+        or that the account may not see, does not spoil the others: see `QuoteSnapshot.failed`.
+
+        Raises `TransportTimeout` when nothing more came for `timeout` seconds. On a tape the answer is what was recorded of each
+        symbol, else `TapeMismatch` at once: a list of names has to have been asked for, of a set what was.
+        """
+        asked = [symbols] if isinstance(symbols, str) else symbols
+        names = list(dict.fromkeys(quoted_symbol(parse_symbol(symbol)) for symbol in asked))
+        if not names:
+            raise InvalidPlan("snapshot: expected at least one symbol")
+        chosen = quote_fields(fields)
+        self.connect()
+        assert self._source is not None
+        if self._source.tape is not None:
+            request = self._recorded_quotes(self._source.tape, names, chosen, exactly=not isinstance(fields, str))
+        else:
+            request = self._ask(lambda protocol: protocol.request_quotes(names, chosen), timeout, lambda request: None)
+        return QuoteSnapshot({name: request.quotes[name] for name in names}, request.failed)
+
+    def _recorded_quotes(
+        self, tape: Path, names: list[str], fields: tuple[str, ...] | None, *, exactly: bool
+    ) -> QuoteRequest:
+        from tvstreamer.tape.quotes import recorded_quotes
+
+        request = recorded_quotes(tape, names, fields, exactly=exactly)
+        if not request.done:
+            what = "all fields" if fields is None else f"the fields {', '.join(fields)}" if exactly else "such fields"
+            missing = ", ".join(name for name in names if name not in request.quotes)
+            raise TapeMismatch(f"{tape.name} holds no quote of {missing} with {what}")
+        return request
+
+    def _ask(
+        self, ask: Callable[[ClientProtocol], Asked], timeout: float, news: Callable[[Asked], None]
+    ) -> Asked:
+        """Asks, and waits for the answer; `news` is called when there is a part more of it."""
+        pump = self._pump
+        assert self._source is not None
+        assert pump is not None
         with pump.lock:
             pump.catch_up()
-            request = pump.protocol.request_history(symbol, parsed, n, start=since, end=until)
+            request = ask(pump.protocol)
             waiting = _Waiting(request, self._source.clock.event())
             self._waiting.append(waiting)
             pump.flush()
         try:
-            self._await_history(waiting, timeout, on_progress or (lambda progress: None))
+            self._await_answer(waiting, timeout, lambda: news(request))
         finally:
             with pump.lock:
                 self._waiting.remove(waiting)
-                pump.protocol.end_history(request)
+                pump.protocol.end_request(request)
                 # The connection may be what failed; then there is nobody to tell.
                 with contextlib.suppress(Exception):
                     pump.flush()
         if request.error is not None:
             raise request.error
-        return HistoryResult(request.bars, complete=request.complete, limit=request.limit)
+        return request
 
-    def _await_history(self, waiting: _Waiting, timeout: float, on_progress: Callable[[HistoryProgress], object]) -> None:
+    def _await_answer(self, waiting: _Waiting, timeout: float, news: Callable[[], None]) -> None:
         assert self._source is not None
         clock = self._source.clock
         request, pages = waiting.request, 0
@@ -614,10 +694,7 @@ class TvWSClient:
             if request.pages != pages:
                 pages = request.pages
                 until = clock.now() + timeout
-                assert self._pump is not None
-                with self._pump.lock:
-                    progress = request.progress
-                on_progress(progress)
+                news()
             if done:
                 return
             left = until - clock.now()

@@ -25,11 +25,14 @@ from tvstreamer import (
     InvalidSource,
     LocalProtocolError,
     MailboxFull,
+    Quote,
     Reconnected,
     ReconnectPolicy,
     SeriesError,
     SeriesFailed,
     Stalled,
+    Subscription,
+    Symbol,
     SymbolError,
     SymbolFailed,
     TapeMismatch,
@@ -149,8 +152,11 @@ def test_close_from_another_thread_ends_the_stream() -> None:
     with FakeServer(seed=1) as server:
         client = TvWSClient([PAIR], source=server.url, n_init_bars=5)
         client.connect()
-        threading.Timer(0.2, client.close).start()
-        assert [event for event in client if isinstance(event, Bar)]
+        closer = threading.Thread(target=client.close)
+        for event in client:
+            if isinstance(event, Bar) and closer.ident is None:
+                closer.start()
+        closer.join()
         assert client.poll(0.1) is None or client.poll(0.1) == []
         client.close()
 
@@ -414,3 +420,41 @@ def test_history_ends_where_the_data_begin() -> None:
 def test_a_moment_that_is_none_is_refused_before_anything_is_sent() -> None:
     with TvWSClient(source="fake:speed=max") as client, pytest.raises(InvalidPlan, match="start 'yesterday'"):
         client.get_history(*PAIR, start="yesterday")
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_snapshot_has_a_quote_for_each_symbol_and_says_what_failed(threaded: bool, tmp_path: Path) -> None:
+    tape = tmp_path / "s.jsonl"
+    symbols = [Symbol("NASDAQ:AAPL", chart="renko"), "BINANCE:BTCUSDT", "XXXX:NOPE", "BINANCE:BTCUSDT"]
+    with TvWSClient([PAIR], source="fake:seed=1,speed=max", n_init_bars=5, threaded=threaded, record=tape) as client:
+        snapshot = client.snapshot(symbols)
+        every = client.snapshot("NASDAQ:AAPL", "all")
+        events = [event for _ in range(20) for event in client.poll(10) or ()]
+    assert list(snapshot) == ["NASDAQ:AAPL", "BINANCE:BTCUSDT", "XXXX:NOPE"]
+    assert snapshot.failed == {"XXXX:NOPE": "no_such_symbol"}
+    assert snapshot["BINANCE:BTCUSDT"].fields["lp"] > 0
+    assert len(every["NASDAQ:AAPL"].fields) > len(snapshot["NASDAQ:AAPL"].fields)
+    assert "1 failed" in repr(snapshot)
+    assert not any(isinstance(event, SymbolFailed) or getattr(event, "symbol", "") == "NASDAQ:AAPL" for event in events)
+    with TvWSClient(source=tape) as replay:
+        assert {name: quote.fields for name, quote in replay.snapshot(symbols).items()} == {
+            name: quote.fields for name, quote in snapshot.items()
+        }
+        with pytest.raises(TapeMismatch, match="holds no quote of NASDAQ:TSLA with such fields"):
+            replay.snapshot("NASDAQ:TSLA")
+        with pytest.raises(TapeMismatch, match="of BINANCE:BTCUSDT with the fields lp, sector"):
+            replay.snapshot("BINANCE:BTCUSDT", ["lp", "sector"])
+        with pytest.raises(TapeMismatch, match="of BINANCE:BTCUSDT with all fields"):
+            replay.snapshot("BINANCE:BTCUSDT", "all")
+
+
+def test_a_snapshot_of_nothing_is_refused() -> None:
+    with pytest.raises(InvalidPlan, match="at least one symbol"):
+        TvWSClient(source="fake:speed=max").snapshot([])
+
+
+def test_the_fields_of_quotes_are_chosen_by_the_client() -> None:
+    quotes = Subscription("NASDAQ:AAPL", ticks=False, quotes=True)
+    with TvWSClient(quotes, source="fake:speed=max", fields=["lp", "description"]) as client:
+        (quote,) = [event for _ in range(3) for event in client.poll(1) or () if isinstance(event, Quote)][:1]
+    assert set(quote.fields) == {"lp", "description"}

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from tvstreamer.cli.outages import policy, tell, watchdogs
 from tvstreamer.cli.output import printer
@@ -14,9 +14,10 @@ from tvstreamer.cli.progress import history_bar
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
 from tvstreamer.clock import VirtualClock
-from tvstreamer.errors import InvalidPlan, SymbolError, TapeWriteError, TransportTimeout
-from tvstreamer.events import Event, Quote, SymbolFailed
+from tvstreamer.errors import InvalidPlan, SymbolError, TapeWriteError
+from tvstreamer.events import Event
 from tvstreamer.protocol.charts import OnGap
+from tvstreamer.protocol.fields import FIELD_SETS
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.pump import LONGEST
 from tvstreamer.wsclient import TvWSClient
@@ -161,31 +162,17 @@ def _output(name: str | None, overwrite: bool) -> Iterator[BinaryIO | None]:
         raise TapeWriteError(f"{name}: cannot be written: {error.strerror}") from error
 
 
-def quote(symbol: list[str] | None, source: str, format: str, timeout: float) -> int:
-    wanted = [Subscription(name, ticks=False, quotes=True) for name in dict.fromkeys(symbol or ())]
-    if not wanted:
+def quote(symbol: list[str] | None, source: str, format: str, timeout: float, fields: str) -> int:
+    if not symbol:
         raise InvalidPlan("--symbol is missing: expected at least one EXCHANGE:TICKER")
-    missing = {each.symbol for each in wanted}
-    failed: list[SymbolFailed] = []
+    wanted = fields if fields in ("all", *FIELD_SETS) else fields.split(",")
     show = printer(format)
-    with Stopping() as stopping, TvWSClient(wanted, source=source) as client:
-        for batch in turns(client, stopping, duration=timeout):
-            for event in batch:
-                _take(event, missing, failed, show)
-            if not missing:
-                break
-    if failed:
-        raise SymbolError("; ".join(f"{each.symbol}: {each.reason}" for each in failed))
-    if missing and not stopping:
-        raise TransportTimeout(f"no quote of {', '.join(sorted(missing))} within {timeout:g} s")
-    return INTERRUPTED if stopping else 0
-
-
-def _take(event: Event, missing: set[str], failed: list[SymbolFailed], show: Callable[[Any], None]) -> None:
-    """Prints the first quote of a symbol that has a price."""
-    if isinstance(event, Quote) and event.symbol in missing and event.fields.get("lp") is not None:
-        missing.discard(event.symbol)
-        show(event)
-    elif isinstance(event, SymbolFailed) and event.symbol in missing:
-        missing.discard(event.symbol)
-        failed.append(event)
+    with Stopping(at_once=True):
+        with TvWSClient(source=source) as client:
+            snapshot = client.snapshot(symbol, wanted, timeout=timeout)
+        for name, each in snapshot.items():
+            if name not in snapshot.failed:
+                show(each)
+    if snapshot.failed:
+        raise SymbolError("; ".join(f"{name}: {reason}" for name, reason in snapshot.failed.items()))
+    return 0

@@ -219,7 +219,10 @@ COMMANDS = (
     ),
     Command(
         "quote", "Print the quotes of symbols once.", "tvstreamer.cli.market:quote",
-        options=(_SYMBOLS, _SOURCE, _FORMAT, _TIMEOUT),
+        options=(
+            _SYMBOLS, _SOURCE, _FORMAT, _TIMEOUT,
+            Option("fields", "default, all, price, common, simple, basic, detailed, or names as lp,bid,ask", default="default"),
+        ),
     ),
     Command(
         "import", "Make a tape of another recording.", "tvstreamer.cli.tapes:import_",

@@ -28,6 +28,7 @@ from tvstreamer.continuity import Ledger
 from tvstreamer.errors import (
     AuthError,
     ContinuityError,
+    CriticalError,
     InvalidInterval,
     InvalidPlan,
     SeriesError,
@@ -67,6 +68,7 @@ from tvstreamer.protocol.packets import (
     ModifyStudy,
     ProtocolErrorReply,
     QuoteAddSymbols,
+    QuoteCompleted,
     QuoteCreateSession,
     QuoteData,
     QuoteDeleteSession,
@@ -88,6 +90,7 @@ from tvstreamer.protocol.packets import (
     Unknown,
 )
 from tvstreamer.protocol.quotes import QuoteSession, number
+from tvstreamer.protocol.snapshots import QuoteRequest
 from tvstreamer.protocol.studies import Studies
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.watchdogs import OFF, Watch, Watchdogs
@@ -101,6 +104,7 @@ _PURPOSES = {(True, False): "ticks", (False, True): "quotes", (True, True): "ful
 _KINDS = {name: kinds for kinds, name in _PURPOSES.items()}
 _HISTORY = "history"
 _BACKFILL = "backfill"
+_SNAPSHOT = "snapshot"
 _ANEW = "anew"
 """A series that begins anew although one of its symbol and interval was lost with a connection: the consumer had ended that one
 meanwhile, when there was no connection to tell it to, and so no other trace of it is on a tape."""
@@ -116,7 +120,8 @@ class Settings:
     n_init_bars: int = 300
     token: str = ANONYMOUS_TOKEN
     locale: tuple[str, str] = ("en", "US")
-    quote_fields: tuple[str, ...] = QUOTE_FIELDS
+    quote_fields: tuple[str, ...] | None = QUOTE_FIELDS
+    """None for all that there are."""
     on_gap: OnGap = "fill"
     watchdogs: Watchdogs = OFF
 
@@ -170,9 +175,10 @@ class ClientProtocol:
         self._subscriptions: dict[Subscription, str | None] = {}
         """Each with the chart session that realises it on this connection."""
         self._quotes: dict[str, QuoteSession] = {}
+        self._snapshots: dict[str, QuoteRequest] = {}
         self._charts: dict[str, _Chart] = {}
         self._resumable: dict[tuple[str, str, str], list[Series]] = {}
-        self._unanswered: list[HistoryRequest] = []
+        self._unanswered: list[HistoryRequest | QuoteRequest] = []
         """Asked for on a connection that was lost."""
         self._lost_at: float | None = None
         """When the connection was lost that `Reconnected` is to make good."""
@@ -206,6 +212,7 @@ class ClientProtocol:
         """The error that the server announced before it hangs up, if any."""
         self._handlers: dict[type, Callable[[Any, float], None]] = {
             QuoteData: self._on_quote,
+            QuoteCompleted: self._on_quote_completed,
             DataUpdate: self._on_data,
             TimescaleUpdate: self._on_timescale,
             SeriesCompleted: self._on_completed,
@@ -237,7 +244,7 @@ class ClientProtocol:
             self._issue(subscription)
         unanswered, self._unanswered = self._unanswered, []
         for request in unanswered:
-            self._ask_history(request)
+            self._ask(request)
 
     def adopt_connection(self, now: float) -> None:
         """A connection of a tape begins whose commands come through `adopt`; nothing is sent."""
@@ -277,9 +284,11 @@ class ClientProtocol:
                 series.restart(reason)
                 key = (series.symbol, series.interval, "" if chart.purpose == _ANEW else chart.purpose)
                 self._resumable.setdefault(key, []).append(series)
+        self._unanswered += [request for request in self._snapshots.values() if not request.done]
         self._charts.clear()
         self._studies.lost()
         self._quotes.clear()
+        self._snapshots.clear()
         self._given_up.clear()
         self._late.clear()
         self._subscriptions = dict.fromkeys(self._subscriptions)
@@ -298,8 +307,7 @@ class ClientProtocol:
     def abandon(self, cause: TvError | None = None) -> None:
         """There will be no other connection: whoever waits for an answer is told so, and why."""
         for request in self._unanswered:
-            lost = SeriesError(f"{request.symbol} {request.interval}: connection lost")
-            request.fail(cause or self.failure or lost)
+            request.fail(cause or self.failure or SeriesError(f"{request!r}: connection lost"))
         self._unanswered = []
 
     @property
@@ -363,11 +371,31 @@ class ClientProtocol:
     ) -> HistoryRequest:
         """Asks for bars (see `HistoryRequest`), on a series of its own whose events do not reach the stream."""
         request = HistoryRequest(symbol, str(interval), interval.seconds, bars, start=start, end=end)
-        if self._open:
-            self._ask_history(request)
-        else:
-            self._unanswered.append(request)
+        self._ask(request)
         return request
+
+    def request_quotes(self, symbols: Iterable[str], fields: tuple[str, ...] | None) -> QuoteRequest:
+        """Asks once for quotes, on a session of its own whose events do not reach the stream."""
+        request = QuoteRequest(symbols, fields)
+        self._ask(request)
+        return request
+
+    def _ask(self, request: HistoryRequest | QuoteRequest) -> None:
+        if not self._open:
+            self._unanswered.append(request)
+        elif isinstance(request, QuoteRequest):
+            self._ask_quotes(request)
+        else:
+            self._ask_history(request)
+
+    def _ask_quotes(self, request: QuoteRequest) -> None:
+        request.begin()
+        session = self._ids.session("qs", _SNAPSHOT)
+        self._send(QuoteCreateSession(QuoteCreateSession.Params(session)))
+        if request.fields is not None:
+            self._send(QuoteSetFields([session, *request.fields]))
+        self._send(QuoteAddSymbols([session, *request.names]))
+        self._snapshots[session] = request
 
     def _ask_history(self, request: HistoryRequest) -> None:
         # The newest message is at most a heartbeat old, and a day is added to it.
@@ -375,10 +403,13 @@ class ClientProtocol:
         session, series = self._create_series(request.symbol, request.interval, count, _HISTORY, period)
         self._charts[session].history[series] = request
 
-    def end_history(self, request: HistoryRequest) -> None:
+    def end_request(self, request: HistoryRequest | QuoteRequest) -> None:
         """Lets go of a request, answered or not."""
         if request in self._unanswered:
             self._unanswered.remove(request)
+        for session, asked in list(self._snapshots.items()):
+            if asked is request:
+                self._send(QuoteDeleteSession(QuoteDeleteSession.Params(session)))
         for session, chart in list(self._charts.items()):
             if request in chart.history.values():
                 self._send(ChartDeleteSession(ChartDeleteSession.Params(session)))
@@ -433,7 +464,9 @@ class ClientProtocol:
                 return session
         session = self._ids.session("qs", _PURPOSES[kinds])
         self._send(QuoteCreateSession(QuoteCreateSession.Params(session)))
-        self._send(QuoteSetFields([session, *(self._settings.quote_fields if kinds[1] else TICK_FIELDS)]))
+        fields = self._settings.quote_fields if kinds[1] else TICK_FIELDS
+        if fields is not None:
+            self._send(QuoteSetFields([session, *fields]))
         return session
 
     # --- commands: ours on their way out, or a tape's -------------------------------------------------------------
@@ -493,11 +526,14 @@ class ClientProtocol:
                 self._studies.modify(p)
             case RemoveStudy(p=p):
                 self._studies.remove(p.session, p.study)
+            case QuoteCreateSession(p=p) if purpose(p.session) == _SNAPSHOT:
+                self._snapshots[p.session] = QuoteRequest.recorded()
             case QuoteCreateSession(p=p):
                 ticks, quotes = _KINDS.get(purpose(p.session), (True, False))
                 self._quotes[p.session] = QuoteSession(ticks=ticks, quotes=quotes)
             case QuoteDeleteSession(p=p):
                 self._quotes.pop(p.session, None)
+                self._snapshots.pop(p.session, None)
             case QuoteAddSymbols(session=session, names=names) if session in self._quotes:
                 for name in names:
                     self._quotes[session].add(name)
@@ -590,7 +626,11 @@ class ClientProtocol:
         p = reply.p
         session = self._quotes.get(p.session)
         if session is None:
-            self._counts["unclaimed"] += 1
+            if p.session in self._snapshots:
+                self._watch.progress = at
+                self._snapshots[p.session].take(p.update, at)
+            else:
+                self._counts["unclaimed"] += 1
             return
         self._watch.progress = at
         if p.update.s == "ok":
@@ -601,6 +641,11 @@ class ClientProtocol:
             self._once_per_symbol(known)
         if not claimed:
             self._counts["unclaimed"] += 1
+
+    def _on_quote_completed(self, reply: QuoteCompleted, at: float) -> None:
+        request = self._snapshots.get(reply.p.session)
+        if request is not None:
+            request.completed(reply.p.symbol, at)
 
     def _once_per_symbol(self, since: int) -> None:
         """Drops the `SymbolFailed` that repeats what another session was told of the same symbol."""
@@ -767,7 +812,9 @@ class ClientProtocol:
     def _on_critical_error(self, reply: CriticalErrorReply, at: float) -> None:
         p = reply.p
         detail = f"{p.reason}: {p.info if isinstance(p.info, str) else codec.wire_json(p.info)}"
-        if not self._fail_series(p.session, None, detail, reply, at):
+        if p.session in self._snapshots:
+            self._snapshots[p.session].fail(CriticalError(f"quotes: {detail}", reply))
+        elif not self._fail_series(p.session, None, detail, reply, at):
             self._events.append(Notice(at, "critical_error", "critical_error", 1, detail))
 
     def _fail_series(self, session: str, name: str | None, reason: str, reply: Any, at: float) -> bool:

@@ -12,6 +12,7 @@ from tvstreamer.constants import RESTORE_TIMEOUT, STALL_CODE
 from tvstreamer.errors import (
     AuthError,
     ContinuityError,
+    CriticalError,
     FramingError,
     InvalidPlan,
     SeriesError,
@@ -291,7 +292,7 @@ def test_history_answers_its_request_and_not_the_stream(talk: Talk) -> None:
     assert talk.complete(t_ms=130_000) == []
     assert (request.done, request.complete, request.error) == (True, True, None)
     assert [(bar.time, bar.closed) for bar in request.bars] == [(60.0, True), (120.0, False)]
-    talk.client.end_history(request)
+    talk.client.end_request(request)
     assert talk.read() == ["chart_delete_session"]
 
 
@@ -748,7 +749,7 @@ def test_history_may_be_asked_for_and_let_go_without_a_connection() -> None:
     talk = Talk()
     talk.lose(2.0)
     kept, dropped = talk.client.request_history("EX:A", MINUTE, 2), talk.client.request_history("EX:B", MINUTE, 2)
-    talk.client.end_history(dropped)
+    talk.client.end_request(dropped)
     talk.client.connected(3.0)
     assert talk.read().count("create_series") == 1
     talk.complete(at=4.0)
@@ -1280,3 +1281,66 @@ def test_two_views_of_one_symbol_are_two_symbols_and_a_chart_type_shares_the_quo
     assert talk.read() == [], "the other still has ticks of it"
     talk.client.unsubscribe(Subscription(renko, "1"))
     assert "quote_remove_symbols" in talk.read()
+
+
+# --- snapshots --------------------------------------------------------------------------------------------------------
+
+
+def test_quotes_asked_for_once_reach_their_request_and_not_the_stream(talk: Talk) -> None:
+    request = talk.client.request_quotes(["EX:A", "EX:B"], ("lp", "bid"))
+    assert talk.read() == ["quote_create_session", "quote_set_fields", "quote_add_symbols"]
+    assert talk.sent[-1].names == ["EX:A", "EX:B"]
+    assert talk.hear("qsd", talk.qs, {"n": "EX:A", "s": "ok", "v": {"lp": 1.0}}) == []
+    assert talk.hear("quote_completed", talk.qs, "EX:A") == []
+    assert talk.hear("quote_completed", "qs_other", "EX:B") == []
+    assert not request.done
+    assert talk.hear("qsd", talk.qs, {"n": "EX:B", "s": "error", "errmsg": "no_such_symbol", "v": {}}) == []
+    assert request.done
+    talk.client.end_request(request)
+    assert talk.read() == ["quote_delete_session"]
+    talk.hear("qsd", talk.qs, {"n": "EX:A", "s": "ok", "v": {"lp": 1.0}})
+    assert talk.client.statistics().unclaimed == 1
+
+
+def test_all_fields_are_asked_for_by_naming_none() -> None:
+    talk = Talk(Subscription("EX:SYM", quotes=True), quote_fields=None)
+    assert "quote_set_fields" not in talk.read()
+    assert not any(command.__class__.__name__ == "QuoteSetFields" for command in talk.sent)
+    talk.client.request_quotes(["EX:A"], None)
+    assert talk.read() == ["quote_create_session", "quote_add_symbols"]
+
+
+def test_a_request_for_quotes_survives_a_lost_connection_and_fails_without_another(talk: Talk) -> None:
+    request = talk.client.request_quotes(["EX:A"], None)
+    talk.read()
+    other = talk.client.request_quotes(["EX:B"], None)
+    talk.read()
+    talk.client.end_request(other)
+    talk.lose(2.0)
+    talk.client.connected(3.0)
+    assert talk.read().count("quote_create_session") == 2
+    talk.lose(4.0)
+    talk.client.abandon()
+    assert isinstance(request.error, SeriesError)
+    assert str(request.error) == "<QuoteRequest of 1 symbols: missing EX:A>: connection lost"
+
+
+def test_a_rejected_request_for_quotes_is_an_error_of_its_own(talk: Talk) -> None:
+    request = talk.client.request_quotes(["EX:A"], ("lp",))
+    talk.read()
+    assert talk.hear("critical_error", talk.qs, "invalid_parameters", "quote_add_symbols") == []
+    assert isinstance(request.error, CriticalError)
+    assert str(request.error) == "quotes: invalid_parameters: quote_add_symbols"
+
+
+def test_a_snapshot_on_a_tape_is_told_from_the_stream() -> None:
+    tape = Tape()
+    tape.says("quote_create_session", "qs_snapshot_abc")
+    tape.says("quote_add_symbols", "qs_snapshot_abc", "EX:SYM")
+    assert tape.hear("qsd", "qs_snapshot_abc", {"n": "EX:SYM", "s": "ok", "v": {"lp": 1.0}}) == []
+    assert tape.client.statistics().unclaimed == 0
+
+
+def test_a_reply_that_means_nothing_to_us_is_none_too_many(talk: Talk) -> None:
+    assert talk.hear("series_deleted", talk.cs, talk.series) == []
+    assert talk.client.statistics().unknown == 0
