@@ -235,6 +235,14 @@ def test_an_interrupted_recording_is_complete(server: str, tmp_path: Path, numbe
     assert done("replay", tape) == b"".join(first) + rest
 
 
+def test_markets_are_served_by_pattern(tmp_path: Path) -> None:
+    path = tmp_path / "bars.csv"
+    path.write_text("time,open,high,low,close\n" + "".join(f"{60 * n},{n},{n},{n},{n}\n" for n in range(20)))
+    with serving("--market", f"BINANCE:*={path}", "--market", "NASDAQ:*=fake:seed=3", "--start", "1970-01-01T00:10") as address:
+        bars = [json.loads(line) for line in done("history", "--source", address, "-s", SYMBOL, "-i", "5", "-n", 9).splitlines()]
+        assert [bar["time"] for bar in bars] == [0, 300, 600]
+
+
 def test_an_interrupted_server_says_so_with_its_exit_code() -> None:
     with running("serve") as process:
         assert process.stdout is not None
@@ -325,6 +333,10 @@ def test_a_symbol_that_is_not_on_the_tape_exits_with_1(recorded: tuple[Path, byt
         (["serve", "s.jsonl", "--source", "fake"], "one of them"),
         (["serve", "s.jsonl", "--seed", "7"], "--seed 7"),
         (["serve", "--source", "fake:seed=1", "--seed", "7"], "one of them"),
+        (["serve", "--market", "a=b"], "market 'a=b': expected PATTERN=MARKET"),
+        (["serve", "--market", "absent.csv"], "absent.csv: No such file"),
+        (["serve", "--market", "fake", "--start", "soon"], "--start 'soon': expected seconds since the epoch"),
+        (["serve", "--market", "fake", "--source", "fake"], "--market 'fake' and 'fake': expected one of them"),
     ],
     ids=lambda value: None if isinstance(value, str) else " ".join(value),
 )

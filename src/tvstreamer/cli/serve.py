@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tvstreamer.cli.output import say
@@ -14,6 +16,7 @@ from tvstreamer.errors import InvalidPlan, InvalidSource, shorten
 from tvstreamer.faults import load_plan
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.market import UNKNOWN
+from tvstreamer.server.market_specs import parse_markets
 from tvstreamer.sources import fake_options
 
 _LOOK = 0.2
@@ -34,12 +37,18 @@ def serve(
     tls_key: str | None,
     duration: float | None,
     faults: str | None,
+    market: list[str] | None,
+    start: str | None,
 ) -> int:
+    if market and (tape is not None or source is not None):
+        raise InvalidPlan(f"--market {shorten(market[0])} and {shorten(tape or source)}: expected one of them")
     tape, options = _served(tape, source, seed, speed)
     server = FakeServer(
         seed=int(options.get("seed", 0)),
         speed=options.get("speed", 1),
         tape=tape,
+        market=parse_markets(market) if market else None,
+        start=None if start is None else _moment(start),
         unknown=(*UNKNOWN, *(unknown or ())),
         strict=strict,
         host=host,
@@ -52,12 +61,25 @@ def serve(
             _write(tls_ca, server.ca_pem.read_bytes())
         # The address is the one thing that another program needs, so it alone is on standard output.
         say(server.url)
-        print(f"serving {tape or f'a synthetic market, seed {server.seed}'}; Ctrl-C stops", file=sys.stderr)
+        served = tape or ", ".join(market or ()) or f"a synthetic market, seed {server.seed}"
+        print(f"serving {served}; Ctrl-C stops", file=sys.stderr)
         if tls:
             print(f"to trust it: SSL_CERT_FILE={tls_ca or server.ca_pem}", file=sys.stderr)
         for _ in looks(stopping, duration):
             pass
     return INTERRUPTED if stopping else 0
+
+
+def _moment(text: str) -> float:
+    """When the server's clock begins. Raises `InvalidPlan`."""
+    try:
+        if re.fullmatch(r"\d{1,12}(\.\d{1,3})?", text, re.ASCII):
+            return float(text)
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        expected = "expected seconds since the epoch, or a time such as 2025-07-06T20:00:00Z"
+        raise InvalidPlan(f"--start {shorten(text)}: {expected}") from None
 
 
 def _served(tape: str | None, source: str | None, seed: int | None, speed: str | None) -> tuple[str | None, dict[str, str]]:

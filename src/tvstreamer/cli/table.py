@@ -193,6 +193,11 @@ COMMANDS = (
             Option("tls-cert", "serve wss:// with this certificate, a PEM file", metavar="FILE"),
             Option("tls-key", "the key of --tls-cert, a PEM file", metavar="FILE"),
             _DURATION, _FAULTS,
+            Option(
+                "market", "where prices come from: fake:seed=7, bars.csv, bars.parquet, a tape, or one of them for some symbols,"
+                " 'BINANCE:*=bars.csv'; may be given several times", "list",
+            ),
+            Option("start", "when the server's clock begins: seconds since the epoch, or 2025-07-06T20:00:00Z", metavar="TIME"),
         ),
     ),
     Command(

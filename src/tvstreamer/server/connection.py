@@ -257,5 +257,5 @@ class MarketConnection:
         return sorted(pending, key=lambda each: (each[0], each[1]))
 
     def _tell(self, symbols: list[str], now: float) -> None:
-        for _, symbol, tick in self._ticks(symbols, now):
-            self.server.reply([reply for desk in self._desks for reply in desk.tick(symbol, tick)], tick.due)
+        for at, symbol, tick in self._ticks(symbols, now):
+            self.server.reply([reply for desk in self._desks for reply in desk.tick(symbol, tick)], at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ from tvstreamer.server.faulty import FaultyPeer
 from tvstreamer.server.http11 import HttpRequest, HttpResponse
 from tvstreamer.server.manners import MOST_BARS, MOST_UNSENT, REPLY_DELAY, SLOW_CLIENTS, Manners, SlowClient
 from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
+from tvstreamer.server.market_specs import Spec, market_sources
 from tvstreamer.server.pages import Pages
 from tvstreamer.server.shared import SharedMarket
 from tvstreamer.server.taped import TapeConnection, recorded_symbols
@@ -89,8 +90,15 @@ class FakeServer:
     seed and runs as fast as each client reads. `unknown` are patterns of symbols that do not exist; `tokens` are accepted
     besides the anonymous ones; `heartbeat_timeout=None` never drops a client that does not echo; `strict` rejects what the
     real server is known to reject; `most_bars` are given in one answer at the most. With `tape` the recorded traffic is
-    served in place of a market. `faults` are those of all its connections, numbered from 1 in the order in which they are
-    asked for, in memory and over the port alike. With `tls` its port speaks `wss://`, with a certificate that is made up
+    served in place of a market.
+
+    `market` says where prices come from, if not from the seed alone: a file of bars, a tape whose symbols are to answer any
+    command, or several such by pattern of symbols, `{"BINANCE:*": "bars.csv", "*": "fake:seed=7"}`. `start` is when the server's
+    clock begins, in seconds since the epoch: bars after it are played as time comes to them. Without it, it is where a tape
+    among the markets begins, else the present (`speed="max"`: a moment fixed by the seed).
+
+    `faults` are those of all its connections, numbered from 1 in the order in which they are asked for, in memory and over
+    the port alike. With `tls` its port speaks `wss://`, with a certificate that is made up
     (`ca_pem` makes clients trust it) or with the PEM files of a certificate and its key. A client on that port which does
     not read is dropped once `most_unsent` characters wait for it, or, with `slow_client="conflate"`, told less: when it
     reads again, where things stand. On a virtual clock each client has all the time that it takes.
@@ -102,6 +110,8 @@ class FakeServer:
         seed: int = 0,
         speed: float | str = 1,
         tape: str | Path | None = None,
+        market: Spec | Mapping[str, Spec] | None = None,
+        start: float | None = None,
         unknown: Unknown = UNKNOWN,
         tokens: Collection[str] = (),
         heartbeat_interval: float = HEARTBEAT_INTERVAL,
@@ -125,7 +135,11 @@ class FakeServer:
             raise InvalidPlan(f"most_unsent {most_unsent!r}: expected a number of characters, from 0")
         self.seed = seed
         self._factor = _speed(speed)
-        self._market = SharedMarket(seed, unknown=unknown)
+        if tape is not None and market is not None:
+            raise InvalidPlan(f"tape {shorten(str(tape))} and market {shorten(market)}: expected one of them")
+        sources = None if market is None else market_sources(market)
+        self._market = SharedMarket(seed, unknown=unknown, sources=sources)
+        self._start = self._market.start if start is None else start
         self._tape = None if tape is None else _Tape(Path(tape))
         self.clock = clock or self._new_clock()
         virtual = isinstance(self.clock, VirtualClock)
@@ -171,8 +185,11 @@ class FakeServer:
 
     def _new_clock(self) -> Clock:
         if self._factor is None:
-            return VirtualClock(self._tape.start if self._tape else market_start(self.seed))
-        return SystemClock() if self._factor == 1 else ScaledClock(self._factor)
+            start = self._tape.start if self._tape else market_start(self.seed)
+            return VirtualClock(start if self._start is None else self._start)
+        if self._start is None and self._factor == 1:
+            return SystemClock()
+        return ScaledClock(self._factor, start=self._start)
 
     def _new_connection(self, manners: Manners, clock: Clock) -> Peer:
         """The next connection, behind its faults. Raises `ConnectFailed` where the plan refuses it."""

@@ -122,7 +122,9 @@ class HandSymbol:
         return symbol_info(self.listing)
 
     def quote(self, now: float, fields: Collection[str] | None) -> dict[str, Any]:
-        values = quote_facts(self.listing) | quote_prices(self.listing, self._day_prices(now), "market")
+        values = quote_facts(self.listing) | quote_prices(
+            self._day_prices(now), "market", has_book=self.listing.kind != "index"
+        )
         return as_on_the_wire(values, fields)
 
     def ticks(self, after: float, until: float) -> list[MarketTick]:

@@ -90,6 +90,7 @@ class Listing(msgspec.Struct, frozen=True):
     halts: bool = False
     delay: int = 0
     name: str = ""
+    origin: str = "synthetic"
 
     @property
     def hours(self) -> Calendar:
@@ -107,7 +108,7 @@ class Listing(msgspec.Struct, frozen=True):
     @property
     def description(self) -> str:
         pair = f"{self.base_currency} / {self.currency}" if self.base_currency else self.ticker
-        return f"{self.name or pair}, synthetic"
+        return f"{self.name or pair}, {self.origin}"
 
 
 class DayPrices(msgspec.Struct, frozen=True):
@@ -300,7 +301,7 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
     values: dict[str, Any] = {
         "source2": {
             "country": listing.country,
-            "description": f"{name}, synthetic",
+            "description": f"{name}, {listing.origin}",
             "exchange-type": "exchange",
             "id": listing.exchange,
             "name": name,
@@ -311,7 +312,7 @@ def symbol_info(listing: Listing) -> dict[str, Any]:
     }
     if hours.holidays:
         values["session_holidays"] = hours.holidays
-    values |= {"subsession_id": listing.session, "provider_id": "synthetic"}
+    values |= {"subsession_id": listing.session, "provider_id": listing.origin.replace(" ", "-")}
     if listing.base_currency:
         values |= {
             "base_currency_id": _currency_id(listing.base_currency, listing),
@@ -412,7 +413,7 @@ def quote_facts(listing: Listing) -> dict[str, Any]:
     }
 
 
-def quote_prices(listing: Listing, prices: DayPrices | None, current_session: str) -> dict[str, Any]:
+def quote_prices(prices: DayPrices | None, current_session: str, *, has_book: bool = True) -> dict[str, Any]:
     """What changes about a quote. Fields without a value are left out, as on the wire: an index has no bid."""
     values: dict[str, Any] = {"current_session": current_session}
     if prices is not None:
@@ -427,7 +428,7 @@ def quote_prices(listing: Listing, prices: DayPrices | None, current_session: st
             "low_price": prices.low,
             "prev_close_price": prices.previous,
         }
-        if listing.kind != "index":
+        if has_book:
             values |= {
                 "bid": prices.bid,
                 "ask": prices.ask,

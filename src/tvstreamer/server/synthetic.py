@@ -98,7 +98,7 @@ class SyntheticSymbol:
         return symbol_info(self.listing)
 
     def quote(self, now: float, fields: Collection[str] | None) -> dict[str, Any]:
-        values = self._facts | quote_prices(self.listing, self._day_prices(now), self._session(now))
+        values = self._facts | quote_prices(self._day_prices(now), self._session(now), has_book=self.listing.kind != "index")
         return as_on_the_wire(values, fields)
 
     def _session(self, now: float) -> str:

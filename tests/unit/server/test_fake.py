@@ -11,8 +11,8 @@ import pytest
 
 from tvstreamer import Bar, Event, Tick, TvWSClient
 from tvstreamer.clock import ScaledClock, SystemClock, VirtualClock
-from tvstreamer.errors import AuthError, FramingError, InvalidPlan, SymbolError, TransportClosed, VerificationFailed
-from tvstreamer.events import SeriesFailed, SymbolFailed
+from tvstreamer.errors import AuthError, FramingError, InvalidPlan, SeriesError, SymbolError, TransportClosed, VerificationFailed
+from tvstreamer.events import HistoryComplete, SeriesFailed, SymbolFailed
 from tvstreamer.protocol import framing
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.verification import Expected
@@ -208,3 +208,50 @@ def test_a_verification_waits_for_clients_that_are_still_at_it() -> None:
         with TvWSClient([(BTC, "1")], source=server.url, n_init_bars=5):
             server.verify("create_series", symbol=BTC, timeout=20)
             server.verify("series_completed", kind="reply", timeout=20)
+
+
+def test_a_market_of_bars_begins_when_it_is_told_to(tmp_path: Path) -> None:
+    path = tmp_path / "bars.csv"
+    path.write_text("time,open,high,low,close,volume\n" + "".join(f"{60 * n},{n},{n},{n},{n},1\n" for n in range(20)))
+    with FakeServer(market={"BINANCE:*": path, "*": "fake:seed=3"}, start=600, speed="max") as server:
+        assert server.clock.now() == 600
+        with TvWSClient([(BTC, "1")], source=server.connect, n_init_bars=5) as client:
+            bars = [event for event in take(client, turns=30) if isinstance(event, Bar)]
+            assert [bar.time for bar in bars][:5] == [360, 420, 480, 540, 600]
+            assert max(bar.time for bar in bars) > 600
+            with pytest.raises(SeriesError, match=f"unsupported resolution: {BTC}, 30S"):
+                client.get_history(BTC, "30S", 5)
+            assert len(client.get_history("NASDAQ:AAPL", "1D", 5)) == 0
+    with FakeServer(market=path, start=600, speed=1000) as server:
+        assert 600 <= server.clock.now() < 600_000
+
+
+def test_a_tape_as_a_market_answers_what_it_was_not_asked(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    with TvWSClient([(BTC, "1")], source="fake:seed=7,speed=max", n_init_bars=30, record=tape) as client:
+        take(client, turns=40)
+    with FakeServer(market=tape, speed="max") as server:
+        with TvWSClient([(BTC, "5")], source=server.connect, n_init_bars=3) as client:
+            longer = {bar.time: bar for bar in client.get_history(BTC, "5", 3)}
+    with FakeServer(seed=7, speed="max") as server:
+        with TvWSClient([(BTC, "5")], source=server.connect) as client:
+            original = {bar.time: bar for bar in client.get_history(BTC, "5", 30)}
+    # The newest is still forming, here and there.
+    whole = sorted(longer)[:-1]
+    assert len(whole) == 2
+    assert [longer[time].volume for time in whole] == [original[time].volume for time in whole]
+
+
+def test_a_tape_is_served_or_is_a_market(tmp_path: Path) -> None:
+    with pytest.raises(InvalidPlan, match="expected one of them"):
+        FakeServer(tape=tmp_path / "a.jsonl", market="fake")
+
+
+def test_a_delayed_feed_says_so_and_its_bars_are_late() -> None:
+    with FakeServer(speed="max") as server:
+        begin = server.clock.now()
+        with TvWSClient([("EXAMPLE:DELAYED", "1")], source=server.connect, n_init_bars=5) as client:
+            events = take(client, turns=40)
+        complete = next(event for event in events if isinstance(event, HistoryComplete))
+        assert complete.update_mode == "delayed_streaming_900"
+        assert [bar.time for bar in events if isinstance(bar, Bar)][4] <= begin - 900

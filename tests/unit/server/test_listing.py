@@ -124,27 +124,26 @@ def test_ids_of_crypto_currencies_are_marked(symbol: str, base: str, currency: s
 def test_an_index_has_neither_volume_nor_a_book() -> None:
     listing = make_listing("TVC:DXY", 0)
     assert symbol_info(listing)["visible_plots_set"] == "ohlc"
-    values = quote_prices(listing, PRICES, "market")
+    values = quote_prices(PRICES, "market", has_book=False)
     assert not {"bid", "ask", "bid_size", "ask_size"} & set(values)
 
 
 def test_a_quote_has_all_that_clients_ask_for_by_default() -> None:
     listing = make_listing("NASDAQ:AAPL", 0)
-    values = quote_facts(listing) | quote_prices(listing, PRICES, "market")
+    values = quote_facts(listing) | quote_prices(PRICES, "market")
     assert not set(QUOTE_FIELDS) - set(values)
     assert (values["lp"], values["lp_time"], values["chp"]) == (101.5, 1_700_000_000, 1.5)
 
 
 def test_a_quote_without_volume_has_the_wires_mark_for_it() -> None:
-    listing = make_listing("NASDAQ:AAPL", 0)
     fields = {name: getattr(PRICES, name) for name in PRICES.__struct_fields__} | {"volume": None, "previous": 0.0}
-    values = quote_prices(listing, DayPrices(**fields), "market")
+    values = quote_prices(DayPrices(**fields), "market")
     assert values["volume"] == NO_VALUE
     assert values["chp"] == 0.0
 
 
 def test_a_quote_without_prices_says_only_what_is_known() -> None:
-    assert quote_prices(make_listing("NASDAQ:AAPL", 0), None, "out_of_session") == {"current_session": "out_of_session"}
+    assert quote_prices(None, "out_of_session") == {"current_session": "out_of_session"}
 
 
 def test_up_to_32_keys_stand_in_descending_order() -> None:
