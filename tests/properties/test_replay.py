@@ -9,15 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tvstreamer import Event, Subscription, TvWSClient
+from tvstreamer.testing import strategies
 
 SYMBOLS = ("BINANCE:BTCUSDT", "NASDAQ:AAPL", "TVC:DXY", "XXXX:NOPE")
 subscriptions = st.lists(
-    st.builds(
-        Subscription,
-        st.sampled_from(SYMBOLS),
-        st.sampled_from([None, "1", "5S", "1D", "60"]),
-        quotes=st.booleans(),
-    ),
+    strategies.subscriptions(symbols=st.sampled_from(SYMBOLS), intervals=st.sampled_from([None, "1", "5S", "1D", "60"])),
     min_size=1,
     max_size=3,
     unique=True,

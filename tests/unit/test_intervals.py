@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-from typing import get_args
 
 import pytest
 from hypothesis import example, given
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from tvstreamer.errors import InvalidInterval
 from tvstreamer.intervals import Interval, Unit, resolution
+from tvstreamer.testing.strategies import intervals
 
 SPELLINGS = {
     "1": ["1", "1m", "1min", "1minute", "1minutes", "m", "min", "01", " 1 ", "00001"],
@@ -23,8 +23,6 @@ SPELLINGS = {
     "10T": ["10T", "10t", "10tick", "10ticks"],
     "100R": ["100R", "100r", "100range"],
 }
-UNITS: tuple[Unit, ...] = get_args(Unit)
-intervals = st.builds(Interval, st.integers(1, 99_999), st.sampled_from(UNITS))
 
 
 @pytest.mark.parametrize(("text", "wire"), [(text, wire) for wire, texts in SPELLINGS.items() for text in texts])
@@ -32,7 +30,7 @@ def test_every_accepted_spelling_has_one_wire_form(text: str, wire: str) -> None
     assert resolution(text) == wire
 
 
-@given(intervals)
+@given(intervals())
 @example(Interval(99_999, "m"))
 @example(Interval.parse("1666h"))
 def test_the_wire_form_reads_back_as_the_same_interval(interval: Interval) -> None:

@@ -21,8 +21,7 @@ from tvstreamer.symbols import (
     wire_quote,
     wire_symbol,
 )
-
-tickers = st.from_regex(r"[A-Z0-9_.]{1,8}:[A-Z0-9!&_./*+-]{1,20}", fullmatch=True)
+from tvstreamer.testing.strategies import symbols
 
 
 @pytest.mark.parametrize(
@@ -73,12 +72,12 @@ def test_the_wire_form_asks_for_split_adjusted_prices() -> None:
     assert wire_symbol("NASDAQ:AAPL") == '={"symbol":"NASDAQ:AAPL","adjustment":"splits"}'
 
 
-@given(tickers)
+@given(symbols())
 def test_a_plain_symbol_of_the_wire_is_itself(symbol: str) -> None:
     assert plain_symbol(symbol) == symbol
 
 
-@given(tickers, st.integers(1, 8))
+@given(symbols(), st.integers(1, 8))
 def test_a_symbol_is_found_under_each_wrapping(symbol: str, depth: int) -> None:
     wrapped: object = symbol
     for _ in range(depth):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -14,11 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tvstreamer.events import MARKET_EVENTS, STATUS_EVENTS, Bar, Event, event_from_json
-from tvstreamer.faults import KINDS, Fault, FaultPlan, close, drop
 from tvstreamer.protocol.packets import COMMANDS, REPLIES, Whole
-from tvstreamer.testing.strategies import commands, events, fault_plans, faults, json_values, replies, structs
-
-SRC = Path(__file__).resolve().parents[3] / "src"
+from tvstreamer.testing.strategies import commands, events, json_values, replies, structs
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -64,32 +58,9 @@ def test_nothing_else_is_drawn(strategy: st.SearchStrategy[object], kinds: tuple
     assert type(data.draw(strategy)) in kinds
 
 
-@given(data=st.data(), kind=st.sampled_from(list(KINDS.values())))
-def test_faults_are_of_the_kind_asked_for_with_values_given_for_them(data: st.DataObject, kind: type[Fault]) -> None:
-    fault = data.draw(faults(kind, connection=st.just(7)))
-    assert type(fault) is kind
-    assert fault.connection in (None, 7)
-
-
-@given(fault_plans(close, drop, max_size=2, at=st.just(5.0)))
-def test_a_plan_has_faults_of_the_kinds_asked_for_and_not_more_than_wanted(plan: FaultPlan) -> None:
-    assert {fault.kind for fault in plan} <= {"close", "drop"}
-    assert len(list(plan)) <= 2
-    assert {fault.at for fault in plan} <= {0.0, 5.0}
-
-
 def test_a_type_that_no_packet_has_is_refused_by_name() -> None:
     class Odd(msgspec.Struct):
         price: Decimal
 
     with pytest.raises(NotImplementedError, match="DecimalType"):
         structs(Odd)
-
-
-def test_without_hypothesis_the_extra_is_named() -> None:
-    script = "import sys; sys.modules['hypothesis'] = None; import tvstreamer.testing.strategies"
-    run = subprocess.run(
-        [sys.executable, "-c", script], env={"PYTHONPATH": str(SRC)}, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert run.returncode == 1
-    assert "pip install 'tvstreamer[hypothesis]'" in run.stderr
