@@ -11,6 +11,8 @@ import ssl
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -280,6 +282,18 @@ def test_a_server_with_tls_is_streamed_from_by_who_trusts_it(tmp_path: Path) -> 
         assert url.startswith("wss://127.0.0.1:")
         client = ssl.create_default_context(cafile=ca)
         connect(url, clock=SystemClock(), ssl_context=client).close()
+
+
+def test_a_server_is_steered_by_who_has_the_token_that_it_prints() -> None:
+    with running("serve", "--control", "0", "--duration", "60") as process:
+        assert process.stderr is not None
+        line = next(line for line in iter(process.stderr.readline, b"") if line.startswith(b"control: "))
+        _, address, _, token = line.decode().split()
+        request = urllib.request.Request(f"{address}/pause", method="POST", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert json.loads(answer.read())["time"] > 0
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{address}/journal", timeout=20)
 
 
 def test_a_served_tape_answers_what_was_recorded(recorded: tuple[Path, bytes]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from tvstreamer.cli.output import say
 from tvstreamer.cli.run import INTERRUPTED
@@ -15,11 +17,14 @@ from tvstreamer.cli.stopping import Stopping
 from tvstreamer.errors import InvalidPlan, InvalidSource, shorten
 from tvstreamer.faults import load_plan
 from tvstreamer.server.fake import FakeServer
+from tvstreamer.server.manners import SlowClient
 from tvstreamer.server.market import UNKNOWN
 from tvstreamer.server.market_specs import parse_markets
 from tvstreamer.sources import fake_options
 
 _LOOK = 0.2
+
+TOKEN: Final = "TVSTREAMER_CONTROL_TOKEN"  # noqa: S105 - the name of the variable
 
 
 def serve(
@@ -35,6 +40,8 @@ def serve(
     tls_ca: str | None,
     tls_cert: str | None,
     tls_key: str | None,
+    control: int | None,
+    slow_client: SlowClient,
     duration: float | None,
     faults: str | None,
     market: list[str] | None,
@@ -43,6 +50,8 @@ def serve(
     if market and (tape is not None or source is not None):
         raise InvalidPlan(f"--market {shorten(market[0])} and {shorten(tape or source)}: expected one of them")
     tape, options = _served(tape, source, seed, speed)
+    # An empty variable is none, as for the other secrets of the environment.
+    token = os.environ.get(TOKEN) or None
     server = FakeServer(
         seed=int(options.get("seed", 0)),
         speed=options.get("speed", 1),
@@ -54,6 +63,9 @@ def serve(
         host=host,
         port=port,
         tls=_tls(tls, tls_ca, tls_cert, tls_key),
+        control=False if control is None else control,
+        control_token=token,
+        slow_client=slow_client,
         faults=None if faults is None else load_plan(faults),
     )
     with Stopping() as stopping, server:
@@ -65,6 +77,9 @@ def serve(
         print(f"serving {served}; Ctrl-C stops", file=sys.stderr)
         if tls:
             print(f"to trust it: SSL_CERT_FILE={tls_ca or server.ca_pem}", file=sys.stderr)
+        if control is not None:
+            known = f"the token of {TOKEN}" if token else f"token {server.control_token}"
+            print(f"control: {server.control_url} {known}", file=sys.stderr)
         for _ in looks(stopping, duration):
             pass
     return INTERRUPTED if stopping else 0

@@ -192,6 +192,11 @@ COMMANDS = (
             Option("tls-ca", "write here what makes clients trust that certificate", metavar="FILE"),
             Option("tls-cert", "serve wss:// with this certificate, a PEM file", metavar="FILE"),
             Option("tls-key", "the key of --tls-cert, a PEM file", metavar="FILE"),
+            Option("control", "the port of the control API, on loopback; 0 takes a free one", "whole", zero=True, metavar="PORT"),
+            Option(
+                "slow-client", "drop a client that does not read, or tell it less", default="drop",
+                choices=("drop", "conflate"),
+            ),
             _DURATION, _FAULTS,
             Option(
                 "market", "where prices come from: fake:seed=7, bars.csv, bars.parquet, a tape, or one of them for some symbols,"

@@ -56,12 +56,17 @@ def parse_plan(text: str) -> FaultPlan:
     """Reads a plan. Raises `InvalidPlan`, naming what is there and what was expected."""
     import tomllib
 
-    from tvstreamer.faults.plan import FaultPlan
-
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise InvalidPlan(f"not TOML: {exc}") from exc
+    return read_plan(document)
+
+
+def read_plan(document: Mapping[str, Any]) -> FaultPlan:
+    """A plan from the tables of such a file, wherever they come from. Raises `InvalidPlan`."""
+    from tvstreamer.faults.plan import FaultPlan
+
     _known(document, ("seed", "fault"), "a plan")
     tables = document.get("fault", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):

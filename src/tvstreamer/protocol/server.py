@@ -371,6 +371,12 @@ class ServerProtocol:
             return min(self._next_heartbeat, next(iter(self._unechoed.values())) + self._patience)
         return self._next_heartbeat
 
+    def jump(self, seconds: float) -> None:
+        """Time is about to be set forward: no heartbeat is due, and no echo missing, for what nobody lived through."""
+        if self._next_heartbeat is not None:
+            self._next_heartbeat += seconds
+        self._unechoed = {text: sent + seconds for text, sent in self._unechoed.items()}
+
     def handle_deadline(self, now: float) -> None:
         """Sends the heartbeats that are due, each alone in its message; drops a client that does not echo."""
         self._now = now

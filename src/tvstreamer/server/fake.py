@@ -7,15 +7,18 @@ in-memory connections and makes the server a source of its own for `TvWSClient(s
 from __future__ import annotations
 
 import random
+import re
+import secrets
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
+from tvstreamer.clock import Clock, SystemClock, VirtualClock, duration
 from tvstreamer.constants import ANONYMOUS_TOKEN, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
 from tvstreamer.errors import ConnectFailed, InvalidPlan, VerificationFailed, shorten
 from tvstreamer.faults import FaultPlan, Fired
@@ -31,6 +34,7 @@ from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
 from tvstreamer.server.market_specs import Spec, market_sources
 from tvstreamer.server.pages import Pages
 from tvstreamer.server.shared import SharedMarket
+from tvstreamer.server.steered import SteeredClock
 from tvstreamer.server.taped import TapeConnection, recorded_symbols
 from tvstreamer.server.verification import Count, Expected, check_count, check_order
 from tvstreamer.symbols import parse_symbol
@@ -46,6 +50,12 @@ if TYPE_CHECKING:
 Connection = MarketConnection | TapeConnection
 Peer = FaultyPeer[Connection]
 _LAST_PORT = 65_535
+_END_OF_TIME: Final = 4_102_444_800.0
+"""2100-01-01 00:00 UTC: the synthetic market has no tick from here on."""
+_TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/=]{8,512}")
+_LOST: Final = 1006
+_CLOSE_CODES: Final = frozenset(range(1000, 5000)) - {1004, 1005, 1006, 1015}
+_LONGEST_REASON: Final = 123
 _LOOK: Final = 0.01
 """Real seconds between two looks at the journal."""
 _ENDED: Final = 1_000
@@ -102,6 +112,9 @@ class FakeServer:
     (`ca_pem` makes clients trust it) or with the PEM files of a certificate and its key. A client on that port which does
     not read is dropped once `most_unsent` characters wait for it, or, with `slow_client="conflate"`, told less: when it
     reads again, where things stand. On a virtual clock each client has all the time that it takes.
+
+    `control` opens a port of its own, a free one for True, on loopback only, for `control_url`; what can be done there, by
+    whoever has the `control_token` (made up where none is given), stands in docs/control.md.
     """
 
     def __init__(
@@ -125,6 +138,8 @@ class FakeServer:
         host: str = "127.0.0.1",
         port: int = 0,
         tls: bool | tuple[str | Path, str | Path] = False,
+        control: bool | int = False,
+        control_token: str | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not 0 <= port <= _LAST_PORT:
@@ -155,6 +170,13 @@ class FakeServer:
         )
         self._address = (host, port)
         self._certificate = self._new_certificate(tls)
+        self._control_port = None if control is False else 0 if control is True else control
+        if self._control_port is not None and not 0 <= self._control_port <= _LAST_PORT:
+            raise InvalidPlan(f"control {control!r}: expected True, or the number of a port up to {_LAST_PORT}")
+        if control_token is not None and not _TOKEN.fullmatch(control_token):
+            raise InvalidPlan("control_token: expected 8 or more letters, digits and -._~+/= (it is not shown here)")
+        self._control_token = control_token or secrets.token_urlsafe(24)
+        self._control: Listener | None = None
         self._lock = threading.RLock()
         self._peers: list[tuple[Peer, ServedTransport | None]] = []
         """The connections that there are and the newest that were, those in memory with their client's end."""
@@ -187,9 +209,7 @@ class FakeServer:
         if self._factor is None:
             start = self._tape.start if self._tape else market_start(self.seed)
             return VirtualClock(start if self._start is None else self._start)
-        if self._start is None and self._factor == 1:
-            return SystemClock()
-        return ScaledClock(self._factor, start=self._start)
+        return SteeredClock(self._factor, start=self._start)
 
     def _new_connection(self, manners: Manners, clock: Clock) -> Peer:
         """The next connection, behind its faults. Raises `ConnectFailed` where the plan refuses it."""
@@ -334,9 +354,11 @@ class FakeServer:
         self, change: Callable[[float], object], each: Callable[[MarketConnection], None] | None = None
     ) -> None:
         """Changes the market now, and lets every connection tell its client."""
+        # Two trades cannot share a moment, and neither a virtual clock nor one that was stopped moves by itself.
         if isinstance(self.clock, VirtualClock):
-            # Two trades cannot share a moment, and a virtual clock does not move by itself.
             self.clock.advance(0.001)
+        elif isinstance(self.clock, SteeredClock) and self.clock.paused:
+            self.clock.skip(0.001)
         at = self.clock.now()
         change(at)
         self._each(lambda peer: _told(peer.inner, at, each))
@@ -352,6 +374,92 @@ class FakeServer:
         if listened and listener is not None:
             # In one go: each call wakes everybody.
             listener.call(lambda: [function(peer) for peer in listened])
+
+    # --- steering -------------------------------------------------------------------------------------------------
+
+    @property
+    def control_url(self) -> str:
+        """The address of the control API. The first reading binds its port."""
+        from tvstreamer.server.control import Control
+        from tvstreamer.server.listener import Listener
+
+        if self._control_port is None:
+            raise InvalidPlan("control_url: expected a server with control=True")
+        with self._lock:
+            if self._closed:
+                raise InvalidPlan("this server is closed; make a new one")
+            if self._control is None:
+                api = Control(self, self._control_token)
+                control = Listener(None, port=self._control_port, on_http=api.answer)
+                control.start()
+                self._control = control
+            return f"http://127.0.0.1:{self._control.port}"
+
+    @property
+    def control_token(self) -> str:
+        """What a request to the control API has to carry: `Authorization: Bearer ...`."""
+        return self._control_token
+
+    @property
+    def connections(self) -> list[int]:
+        """The numbers of the connections that are open."""
+        with self._lock:
+            return [peer.number for peer, _ in self._peers if peer.open]
+
+    def disconnect(self, *, code: int = 1006, reason: str = "", number: int | None = None) -> list[int]:
+        """Hangs up on all clients, or on one connection; 1006 is a loss without a goodbye. Returns whom it has met."""
+        if not (code in _CLOSE_CODES or code == _LOST):
+            raise InvalidPlan(f"code {code!r}: expected 1000 to 4999, and 1006 for a loss")
+        if len(reason.encode()) > _LONGEST_REASON:
+            raise InvalidPlan(f"reason {shorten(reason)}: expected at most {_LONGEST_REASON} bytes")
+        met: list[int] = []
+
+        def hang_up(peer: Peer) -> None:
+            if peer.closing is None and number in (None, peer.number):
+                peer.give_up(code, reason, self.clock.now())
+                met.append(peer.number)
+
+        self._each(hang_up)
+        return met
+
+    @property
+    def paused(self) -> bool:
+        """Whether the server's time stands still."""
+        return isinstance(self.clock, SteeredClock) and self.clock.paused
+
+    def pause(self) -> None:
+        """Stops the server's time: no prices, no answers that wait for it, no heartbeats, until `resume`."""
+        self._steered("pause").pause()
+
+    def resume(self) -> None:
+        """Time goes on from where it stood."""
+        self._steered("resume").resume()
+        self._each(_nothing)
+
+    def seek(self, moment: float | str) -> None:
+        """Sets the time forward: to seconds since the epoch, to a time such as `2026-01-02T15:00:00Z`, or by `+6h`.
+
+        All that happens in between happens at once, heartbeats excepted. A tape plays on by the same clock, so that `+10m`
+        is what it takes to get ten minutes further. With `speed="max"` this is for clients in memory: one on the port has a
+        clock of its own, which its reading drives. Time never goes back. Raises `InvalidPlan`.
+        """
+        clock = self.clock
+        seconds = _moment(moment, clock.now()) - clock.now()
+        if seconds < 0:
+            raise InvalidPlan(f"seek {shorten(moment)}: expected no moment before {clock.now():.3f}, for time never goes back")
+        if not isinstance(clock, SteeredClock | VirtualClock):
+            raise InvalidPlan(f"seek: expected a server whose clock is its own, not {shorten(clock)}")
+        self._each(lambda peer: peer.jump(seconds))
+        if isinstance(clock, VirtualClock):
+            clock.advance(seconds)
+        else:
+            clock.skip(seconds)
+        self._each(_nothing)
+
+    def _steered(self, what: str) -> SteeredClock:
+        if isinstance(self.clock, SteeredClock):
+            return self.clock
+        raise InvalidPlan(f"{what}: expected a server in real time, speed=1 or another number, with a clock of its own")
 
     # --- faults ---------------------------------------------------------------------------------------------------
 
@@ -383,9 +491,11 @@ class FakeServer:
         with self._lock:
             self._closed = True
             listener, self._listener = self._listener, None
+            control, self._control = self._control, None
             transports = [transport for _, transport in self._peers if transport is not None]
-        if listener is not None:
-            listener.stop()
+        for each in (control, listener):
+            if each is not None:
+                each.stop()
         for transport in transports:
             transport.close(1001, "server closed")
         if self._certificate is not None:
@@ -429,6 +539,28 @@ def _told(connection: Connection, at: float, each: Callable[[MarketConnection], 
         if each is not None:
             each(connection)
         connection.market_moved(at)
+
+
+def _nothing(_peer: Peer) -> None:
+    """For the sake of being called: whoever carries a connection looks at it anew then."""
+
+
+def _moment(moment: float | str, now: float) -> float:
+    """Seconds since the epoch. Raises `InvalidPlan`."""
+    expected = "seconds since the epoch, a time such as 2026-01-02T15:00:00Z, or +6h"
+    if isinstance(moment, str):
+        if moment.startswith("+"):
+            return now + duration(moment[1:])
+        try:
+            time = datetime.fromisoformat(moment)
+        except ValueError as exc:
+            raise InvalidPlan(f"seek {shorten(moment)}: expected {expected}") from exc
+        if time.tzinfo is None:
+            raise InvalidPlan(f"seek {shorten(moment)}: expected a time with its zone, Z for UTC")
+        return time.timestamp()
+    if not 0 <= moment < _END_OF_TIME:
+        raise InvalidPlan(f"seek {moment!r}: expected {expected}")
+    return moment
 
 
 def _eventually(check: Callable[[], list[JournalEntry]], timeout: float) -> list[JournalEntry]:

@@ -42,6 +42,11 @@ class FaultyPeer(Generic[C]):
         self._past: list[Fired] = []
         self.open = False
 
+    @property
+    def number(self) -> int:
+        """The connection's number, from 1."""
+        return self._number
+
     def __repr__(self) -> str:
         return f"<FaultyPeer of {self.inner!r}, {self._filter!r}>"
 
@@ -163,11 +168,17 @@ class FaultyPeer(Generic[C]):
         elif isinstance(protocol, ServerProtocol):
             protocol.handle_deadline(now)
 
-    def give_up(self, reason: str, now: float) -> None:
+    def give_up(self, code: int, reason: str, now: float) -> None:
         """Ends the connection, for the journal to know why."""
         protocol = getattr(self.inner, "protocol", None)
         if isinstance(protocol, ServerProtocol):
-            protocol.close(1013, reason, now)
+            protocol.close(code, reason, now)
+
+    def jump(self, seconds: float) -> None:
+        """Time is about to be set forward."""
+        protocol = getattr(self.inner, "protocol", None)
+        if isinstance(protocol, ServerProtocol):
+            protocol.jump(seconds)
 
     @property
     def half_open(self) -> bool:

@@ -340,7 +340,7 @@ class _Client:
         now = clock.now()
         connection.let_time_pass(now, most_unsent=self._most_unsent)
         if self._slow_client == "drop" and connection.unsent > self._most_unsent:
-            connection.give_up(f"too slow: {connection.unsent} characters unsent", now)
+            connection.give_up(1013, f"too slow: {connection.unsent} characters unsent", now)
         if connection.closing is not None:
             self._cut(connection.closing)
 
@@ -505,7 +505,8 @@ class _Client:
             if virtual and deadline is not None and connection.active:
                 clock.advance_to(deadline)  # type: ignore[attr-defined]
             now = clock.now()
-            if deadline is None or (virtual and deadline > now):
+            stands_still = virtual or getattr(clock, "paused", False)
+            if deadline is None or (stands_still and deadline > now):
                 await self._woken.wait()
             elif deadline > now:
                 # Half a turn too early would cost a whole one.

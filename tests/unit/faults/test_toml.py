@@ -9,7 +9,7 @@ import pytest
 from tvstreamer import faults
 from tvstreamer.errors import InvalidPlan
 from tvstreamer.faults import FaultPlan, load_plan, parse_plan
-from tvstreamer.faults.toml import parse_duration
+from tvstreamer.faults.toml import parse_duration, read_plan
 
 TEXT = """\
 seed = 7
@@ -116,3 +116,9 @@ def test_a_file_that_holds_no_plan_is_named(tmp_path: Path) -> None:
     path.write_text("[[fault]]\nkind = 'x'")
     with pytest.raises(InvalidPlan, match=r"plan\.toml: fault 1: kind 'x': expected"):
         load_plan(path)
+
+
+def test_a_plan_may_come_as_the_tables_of_another_notation() -> None:
+    assert read_plan({"seed": 7, "fault": [{"kind": "close", "after": 10}]}) == FaultPlan([faults.close(after=10)], 7)
+    with pytest.raises(InvalidPlan, match="expected one of seed, fault"):
+        read_plan({"colour": "red"})

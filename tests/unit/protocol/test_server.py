@@ -571,3 +571,15 @@ def test_what_is_unsent_is_counted_until_it_is_taken(talk: Talk) -> None:
     assert talk.server.unsent == 8
     assert talk.server.messages_to_send() == ["12345", "678"]
     assert talk.server.unsent == 0
+
+
+def test_time_that_is_set_forward_brings_no_heartbeats_and_misses_no_echo(talk: Talk) -> None:
+    ServerProtocol(talk.server._hello).jump(5.0)  # not connected yet: nothing is due
+    talk.server.handle_deadline(talk.server.next_deadline() or 0.0)
+    due = talk.server.next_deadline()
+    assert due is not None
+    sent = talk.server.heartbeats
+    talk.server.jump(86_400.0)
+    assert talk.server.next_deadline() == due + 86_400.0
+    talk.server.handle_deadline(due + 86_399.0)
+    assert (talk.server.heartbeats, talk.server.closing) == (sent, None)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from tvstreamer import Bar, Event, Tick, TvWSClient
-from tvstreamer.clock import ScaledClock, SystemClock, VirtualClock
+from tvstreamer.clock import VirtualClock
 from tvstreamer.errors import AuthError, FramingError, InvalidPlan, SeriesError, SymbolError, TransportClosed, VerificationFailed
 from tvstreamer.events import HistoryComplete, SeriesFailed, SymbolFailed
 from tvstreamer.protocol import framing
 from tvstreamer.server.fake import FakeServer
+from tvstreamer.server.steered import SteeredClock
 from tvstreamer.server.verification import Expected
 
 BTC = "BINANCE:BTCUSDT"
@@ -132,13 +133,14 @@ def test_a_tape_is_served_to_a_client_with_other_ids(tmp_path: Path) -> None:
 
 
 def test_the_speed_decides_the_clock() -> None:
-    for speed, kind in ((1, SystemClock), ("2", ScaledClock), ("max", VirtualClock)):
+    for speed, kind in ((1, SteeredClock), ("2", SteeredClock), ("max", VirtualClock)):
         with FakeServer(speed=speed) as server:
             assert isinstance(server.clock, kind)
             assert repr(server) == "<FakeServer seed=0 in memory, 0 connections so far>"
 
 
-@pytest.mark.parametrize("options", [{"speed": "fast"}, {"speed": 0}, {"speed": float("inf")}, {"port": -1}, {"port": 65_536}])
+@pytest.mark.parametrize("options", [{"speed": "fast"}, {"speed": 0}, {"speed": float("inf")}, {"port": -1}, {"port": 65_536},
+    {"control": -1}, {"control": 65_536}, {"control_token": "short"}, {"control_token": "two words!"}])
 def test_arguments_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidPlan, match="expected"):
         FakeServer(**options)
