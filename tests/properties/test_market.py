@@ -121,6 +121,7 @@ def test_ticks_add_up_to_the_bars_within_a_day(which: tuple[str, int], text: str
     assert without_ends(market.history(symbol, text, until, len(bars))) == bars
 
 
+@settings(max_examples=settings.default.max_examples // 4)  # each looks at all ticks of 75 days
 @given(st.sampled_from(THIN_STOCKS), st.sampled_from(BY_DAYS), moments)
 def test_ticks_add_up_to_the_bars_of_days_weeks_and_months(which: tuple[str, int], text: str, until: float) -> None:
     symbol, seed = which
