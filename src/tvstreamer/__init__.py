@@ -19,6 +19,7 @@ _HOMES = {
     "tvstreamer.protocol.subscription": ("Subscription",),
     "tvstreamer.intervals": ("Interval",),
     "tvstreamer.symbols": ("Symbol",),
+    "tvstreamer.auth": ("Credentials",),
     "tvstreamer.studies": ("Study",),
     "tvstreamer.server.fake": ("FakeServer",),
     "tvstreamer.proxy": ("Proxy",),
@@ -32,10 +33,12 @@ _HOMES = {
         "SeriesFailed", "Stalled", "StudyFailed", "StudyUpdate", "SymbolFailed", "SymbolInfo", "Tick",
     ),
     "tvstreamer.errors": (
-        "AuthError", "ConnectFailed", "ContinuityError", "CriticalError", "FramingError", "InvalidInterval", "InvalidPlan",
+        "AuthError", "ConnectFailed", "ContinuityError", "CredentialsError", "CredentialsNotFound",
+        "CriticalError", "FramingError", "InvalidInterval", "InvalidPlan",
         "InvalidSource", "InvalidStudy", "InvalidSymbol", "LocalProtocolError", "MailboxFull", "MissingDependencyError",
         "ProtocolError", "RemoteProtocolError", "SeriesError", "ServerError", "ServerStartError", "SymbolError",
         "TapeError", "TapeExhausted", "TapeFormatError", "TapeMismatch", "TapeVersionError", "TapeWriteError",
+        "TokenExpired", "TokenRefreshFailed",
         "TransportBusy", "TransportClosed", "TransportError", "TransportTimeout", "TvError", "UnsupportedFault",
         "VerificationFailed",
     ),
@@ -45,11 +48,14 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - the names are those of the table above
 
 if TYPE_CHECKING:
+    from tvstreamer.auth import Credentials
     from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
     from tvstreamer.errors import (
         AuthError,
         ConnectFailed,
         ContinuityError,
+        CredentialsError,
+        CredentialsNotFound,
         CriticalError,
         FramingError,
         InvalidInterval,
@@ -72,6 +78,8 @@ if TYPE_CHECKING:
         TapeMismatch,
         TapeVersionError,
         TapeWriteError,
+        TokenExpired,
+        TokenRefreshFailed,
         TransportBusy,
         TransportClosed,
         TransportError,

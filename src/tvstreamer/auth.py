@@ -1,20 +1,48 @@
 """Who the user is, as far as TradingView asks: an auth token, and the cookies of a browser session.
 
-It takes credentials from arguments and from a mapping of environment variables, makes the cookie, and reads when a
-token expires. It never logs in: tokens and cookies come from the user's browser. Nothing here prints a secret.
+It takes credentials from arguments, a mapping of environment variables, a keyring or a HAR file, makes the cookie, reads when a
+token expires, and gets another in time where the user says how. It never logs in: tokens and cookies come from the user's
+browser. Nothing here prints a secret.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
+import logging
+import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import msgspec
 
 from tvstreamer.constants import ANONYMOUS_TOKEN
-from tvstreamer.errors import InvalidPlan
+from tvstreamer.errors import (
+    CredentialsNotFound,
+    FramingError,
+    InvalidPlan,
+    MissingDependencyError,
+    TokenExpired,
+    TokenRefreshFailed,
+    shorten,
+)
+from tvstreamer.protocol import codec, framing
+from tvstreamer.protocol.packets import SetAuthToken
+
+logger = logging.getLogger(__name__)
+
+AHEAD = 120.0
+"""Seconds before a token expires at which another is asked for."""
+RETRY = 15.0
+"""Seconds after which it is asked for again, where there was none."""
 
 _UNSAFE_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
 _UNSAFE_IN_COOKIE = re.compile(r"[\x00-\x20\x7f;,\"\\]")
@@ -55,6 +83,48 @@ class Credentials:
         if not cookie and sessionid:
             cookie = session_cookie(sessionid, sessionid_sign)
         return cls(token or environ.get("TVSTREAMER_TOKEN") or ANONYMOUS_TOKEN, cookie or None)
+
+    @classmethod
+    def from_keyring(cls, service: str = "tvstreamer", *, backend: Keyring | None = None) -> Credentials:
+        """The passwords `token`, `sessionid` and `sessionid_sign` of a service in the system's keyring, or in another backend.
+
+        Raises `CredentialsNotFound`, or `MissingDependencyError` where keyring is not installed.
+        """
+        if backend is None:
+            try:
+                import keyring as backend  # type: ignore[import-not-found,no-redef]
+            except ImportError as error:
+                raise MissingDependencyError("keyring", "keyring") from error
+        assert backend is not None
+        try:
+            found = [backend.get_password(service, name) for name in ("token", "sessionid", "sessionid_sign")]
+        except Exception as error:
+            # A locked or absent keyring has errors of many kinds, and none of ours.
+            raise CredentialsNotFound(f"keyring {shorten(service)}: cannot be read: {type(error).__name__}") from None
+        token, sessionid, sign = found
+        if not token and not sessionid:
+            raise CredentialsNotFound(f"keyring {shorten(service)}: expected a password for 'token' or 'sessionid'")
+        return cls(token or ANONYMOUS_TOKEN, session_cookie(sessionid, sign) if sessionid else None)
+
+    @classmethod
+    def from_har(cls, path: str | os.PathLike[str]) -> Credentials:
+        """The newest token and session cookies in a HAR file, as a browser's developer tools save it.
+
+        Only what went to TradingView's hosts is looked at. Raises `CredentialsNotFound`, also where the file cannot be read.
+        """
+        return _from_har(Path(path))
+
+    @classmethod
+    def of(cls, spec: str, environ: Mapping[str, str]) -> Credentials:
+        """What a command line names: `env`, `keyring`, `keyring:SERVICE` or `har:FILE`. Raises `InvalidPlan`, and as those do."""
+        kind, _, rest = spec.partition(":")
+        if spec == "env":
+            return cls.from_environment(environ)
+        if kind == "keyring" and spec != "keyring:":
+            return cls.from_keyring(rest or "tvstreamer")
+        if kind == "har" and rest:
+            return cls.from_har(rest)
+        raise InvalidPlan(f"auth {shorten(spec)}: expected env, keyring, keyring:SERVICE or har:FILE")
 
     @property
     def is_anonymous(self) -> bool:
@@ -98,6 +168,196 @@ def token_expiry(token: str) -> float | None:
         return float(expiry) if isinstance(expiry, int | float) and not isinstance(expiry, bool) else None
     except (binascii.Error, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
+
+
+class Keyring(Protocol):
+    def get_password(self, service: str, name: str, /) -> str | None: ...
+
+
+class TokenWatch:
+    """Sees ahead that a token expires, and gets another: from `fetch`, or from `expiring`, which is told when it does.
+
+    A hook that fails is asked again, until the token has expired; one that returns None has been told, and that is all.
+    """
+
+    def __init__(
+        self, token: str, *, fetch: Callable[[], str] | None, expiring: Callable[[float], str | None] | None
+    ) -> None:
+        self._fetch = fetch
+        self._expiring = expiring
+        self._problem = ""
+        self._take(token)
+
+    def __repr__(self) -> str:
+        return f"<TokenWatch due at {self.due:g}>"
+
+    def _take(self, token: str) -> None:
+        self.token = token
+        self._expires = token_expiry(token)
+        known = self._expires is not None and (self._fetch or self._expiring)
+        self.due = (self._expires or 0.0) - AHEAD if known else math.inf
+
+    def start(self, now: float) -> str:
+        """The token to begin with. Raises `TokenExpired` or `TokenRefreshFailed`."""
+        if self._fetch is not None:
+            token = self._ask(now)
+            if token is None:
+                raise TokenRefreshFailed(f"no token: {self._problem}")
+            self._take(token)
+        elif self._expires is not None and self._expires <= now:
+            if self._expiring is None:
+                raise TokenExpired(f"the token expired at {_moment(self._expires)}; expected one that is valid")
+            if self.renew(now) is None:
+                raise TokenExpired(f"the token expired at {_moment(self._expires)}, and on_token_expiring gave no other")
+        return self.token
+
+    def renew(self, now: float) -> str | None:
+        """A new token, as this one is about to expire; None if there is none yet. Raises `TokenRefreshFailed`."""
+        assert self._expires is not None
+        self._problem = ""
+        token = self._ask(now)
+        if token is not None:
+            self._take(token)
+        elif not self._problem:
+            self.due = math.inf
+        elif now >= self._expires:
+            raise TokenRefreshFailed(f"the token expired at {_moment(self._expires)}, and there is no other: {self._problem}")
+        else:
+            logger.warning("= no new token, asking again: %s", self._problem)
+            self.due = min(self._expires, now + RETRY)
+        return token
+
+    def _ask(self, now: float) -> str | None:
+        try:
+            token = self._fetch() if self._fetch is not None else self._expiring(self._expires or now)  # type: ignore[misc]
+        except Exception as error:
+            # Its text may hold what it was sent or got.
+            self._problem = f"the hook raised {type(error).__name__}"
+            return None
+        if token is None and self._fetch is None:
+            return None
+        if not isinstance(token, str) or not token or _UNSAFE_IN_HEADER.search(token):
+            self._problem = f"the hook returned {type(token).__name__}, expected a token"
+            return None
+        expires = token_expiry(token)
+        if expires is not None and expires <= now:
+            self._problem = "the hook returned a token that has expired"
+            return None
+        return token
+
+
+def _moment(time: float) -> str:
+    try:
+        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{time:g}"
+
+
+# --- HAR --------------------------------------------------------------------------------------------------------------
+
+
+class _Pair(msgspec.Struct, gc=False):
+    name: str = ""
+    value: str = ""
+
+
+class _Request(msgspec.Struct, gc=False):
+    url: str = ""
+    headers: list[_Pair] = []
+    cookies: list[_Pair] = []
+
+
+class _Content(msgspec.Struct, gc=False):
+    text: str = ""
+
+
+class _Response(msgspec.Struct, gc=False):
+    content: _Content = msgspec.field(default_factory=_Content)
+
+
+class _Message(msgspec.Struct, gc=False):
+    type: str = ""
+    data: str = ""
+
+
+class _Entry(msgspec.Struct, gc=False):
+    request: _Request = msgspec.field(default_factory=_Request)
+    response: _Response = msgspec.field(default_factory=_Response)
+    messages: list[_Message] = msgspec.field(name="_webSocketMessages", default_factory=list)
+
+
+class _Log(msgspec.Struct, gc=False):
+    entries: list[_Entry]
+
+
+class _Har(msgspec.Struct, gc=False):
+    log: _Log
+
+
+MOST_HAR = 512 * 1024 * 1024
+_PAGE_TOKEN = re.compile(r'"auth_token"\s*:\s*"([A-Za-z0-9_.\-]{1,8192})"')
+
+
+def _from_har(path: Path) -> Credentials:
+    name = shorten(str(path))
+    try:
+        size = path.stat().st_size
+        if size > MOST_HAR:
+            raise CredentialsNotFound(f"{name}: {size} bytes, expected a HAR file of at most {MOST_HAR}")
+        entries = msgspec.json.decode(path.read_bytes(), type=_Har).log.entries
+    except OSError as error:
+        raise CredentialsNotFound(f"{name}: cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        # Their texts may quote the file.
+        raise CredentialsNotFound(f"{name}: expected a HAR file, as a browser saves it") from None
+    token = ""
+    cookies: dict[str, str] = {}
+    for entry in entries:
+        if _is_theirs(entry.request.url):
+            token = _token_in(entry) or token
+            cookies |= _cookies_in(entry.request)
+    sessionid = cookies.get("sessionid")
+    if not token and not sessionid:
+        raise CredentialsNotFound(f"{name}: holds no token and no session of TradingView; was it saved with sensitive data?")
+    return Credentials(
+        token or ANONYMOUS_TOKEN, session_cookie(sessionid, cookies.get("sessionid_sign")) if sessionid else None
+    )
+
+
+def _is_theirs(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return host == "tradingview.com" or host.endswith(".tradingview.com")
+
+
+def _token_in(entry: _Entry) -> str:
+    """The last token that was sent on a socket, or else stands in a page."""
+    token = ""
+    for message in entry.messages:
+        if message.type == "send" and "set_auth_token" in message.data:
+            with contextlib.suppress(FramingError):
+                for payload in framing.split(message.data):
+                    command = codec.decode_command(payload)
+                    if isinstance(command, SetAuthToken) and not _is_nobody(command.p.token):
+                        token = command.p.token
+    if not token and "auth_token" in entry.response.content.text:
+        found = [each for each in _PAGE_TOKEN.findall(entry.response.content.text) if not _is_nobody(each)]
+        token = found[-1] if found else ""
+    return token
+
+
+def _is_nobody(token: str) -> bool:
+    return token == ANONYMOUS_TOKEN or token.startswith("widget_user_token")
+
+
+def _cookies_in(request: _Request) -> dict[str, str]:
+    pairs = [(each.name, each.value) for each in request.cookies]
+    for header in request.headers:
+        if header.name.lower() == "cookie":
+            pairs += [(name.strip(), value) for name, _, value in (part.partition("=") for part in header.value.split(";"))]
+    return {name: value for name, value in pairs if name in ("sessionid", "sessionid_sign") and value}
 
 
 def require_header_safe(name: str, value: str) -> None:

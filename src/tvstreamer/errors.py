@@ -17,6 +17,10 @@
         SeriesError
         CriticalError
         AuthError
+      CredentialsError
+        CredentialsNotFound
+        TokenExpired
+        TokenRefreshFailed
       TapeError
         TapeFormatError
         TapeVersionError
@@ -169,6 +173,22 @@ class CriticalError(ServerError):
 
 class AuthError(ServerError):
     """The token was refused."""
+
+
+class CredentialsError(TvError):
+    """There is something about the credentials on this side; the server was not asked. No text of these holds a secret."""
+
+
+class CredentialsNotFound(CredentialsError):
+    """There are no credentials where they were to be taken from."""
+
+
+class TokenExpired(CredentialsError):
+    """The token says itself that its time is over, and nothing is there that would get another."""
+
+
+class TokenRefreshFailed(CredentialsError):
+    """No new token came from where new ones were to come from."""
 
 
 class TapeError(TvError):

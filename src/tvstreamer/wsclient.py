@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import random
 import threading
@@ -19,7 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from tvstreamer import __version__
-from tvstreamer.auth import Credentials
+from tvstreamer.auth import Credentials, TokenWatch
 from tvstreamer.clock import Clock, Moment, VirtualClock, instant
 from tvstreamer.continuity import Ledger
 from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout, shorten
@@ -144,6 +145,12 @@ class TvWSClient:
     with a `ContinuityError` (`"raise"`). `watchdogs` says after how long a silence counts as a stall (`Watchdogs`, or None
     for never). Tapes are not watched and end with their last connection.
 
+    `token` may be a function that gets one. It is called when the client connects, and again two minutes before a token expires
+    that says when it does; the new one goes out on the living connection. `on_token_expiring` is the same for a token that is
+    there already: it is called with the moment, and may return another token. Both are called in the thread that reads, between
+    two messages, and should answer within seconds. A token that has expired is not sent (`TokenExpired`), and where no new one
+    comes, the stream ends with `TokenRefreshFailed`.
+
     `fields` are those of quotes: `"default"`, `"all"`, another set of `FIELD_SETS`, or a list of names.
 
     `faults` is a `FaultPlan`, or the path of one in TOML: what comes from the source, whichever it is, suffers them.
@@ -158,10 +165,11 @@ class TvWSClient:
         *,
         n_init_bars: int = 300,
         source: object = "live",
-        token: str | None = None,
+        token: str | Callable[[], str] | None = None,
         sessionid: str | None = None,
         sessionid_sign: str | None = None,
         auth: Credentials | None = None,
+        on_token_expiring: Callable[[float], str | None] | None = None,
         record: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
         rotate: str | None = None,
@@ -185,7 +193,10 @@ class TvWSClient:
     ) -> None:
         self._wanted = _read_subscriptions(subscriptions)
         self._credentials = auth or Credentials.from_environment(
-            environ, token=token, sessionid=sessionid, sessionid_sign=sessionid_sign
+            environ, token=None if callable(token) else token, sessionid=sessionid, sessionid_sign=sessionid_sign
+        )
+        self._token = TokenWatch(
+            self._credentials.token, fetch=token if callable(token) else None, expiring=on_token_expiring
         )
         self._settings = Settings(
             n_init_bars=n_init_bars,
@@ -226,6 +237,7 @@ class TvWSClient:
         self._source: Source | None = None
         self._pump: Turning | None = None
         self._writer: Any = None
+        self._redactor: Any = None
         self._recorded_in_all = (0, 0)
         self._thread: threading.Thread | None = None
         self._queue: deque[list[Event] | BaseException | None] = deque()
@@ -256,6 +268,8 @@ class TvWSClient:
             if self._pump is not None:
                 return
             source = self._source = self._open()
+            if source.tape is None:
+                self._settings = replace(self._settings, token=self._token.start(source.clock.now()))
             fresh = self._record is not None and not os.path.lexists(self._record)
             try:
                 pump = self._make_pump(source)
@@ -357,9 +371,9 @@ class TvWSClient:
         from tvstreamer.tape.redact import Redactor, new_key
         from tvstreamer.tape.writer import TapeWriter
 
-        redactor = Redactor(
+        redactor = self._redactor = Redactor(
             key=new_key(None if seed is None else random.Random(seed)),
-            secrets=self._credentials.secrets(),
+            secrets=(*self._credentials.secrets(), self._token.token),
         )
         header = Header(
             start=start,
@@ -455,13 +469,30 @@ class TvWSClient:
         assert self._pump is not None
         with self._turning:
             try:
-                return self._pump.turn(timeout)
+                return self._pump.turn(self._mind_token(self._pump, timeout))
             except EndOfStream:
                 self._release()
                 return None
             except BaseException:
                 self._release()
                 raise
+
+    def _mind_token(self, pump: Turning, longest: float) -> float:
+        """Gets another token if it is time to, and says how long one may wait until it is."""
+        source, watch = self._source, self._token
+        if source is None or source.tape is not None or watch.due == math.inf:
+            return longest
+        now = source.clock.now()
+        if watch.due <= now:
+            token = watch.renew(now)
+            if token is not None:
+                if self._redactor is not None:
+                    self._redactor.add(token)
+                with pump.lock:
+                    pump.catch_up()
+                    pump.protocol.authenticate(token)
+                    pump.flush()
+        return min(longest, max(0.0, watch.due - now))
 
     def _poll_queue(self, timeout: float) -> list[Event] | None:
         assert self._source is not None
@@ -502,7 +533,7 @@ class TvWSClient:
         with seat:
             try:
                 while True:
-                    events = pump.turn()
+                    events = pump.turn(self._mind_token(pump, LONGEST))
                     if events:
                         self._produced += len(events)
                         self._hand_over(events)

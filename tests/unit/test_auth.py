@@ -2,12 +2,23 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
+import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tvstreamer.auth import Credentials, session_cookie, token_expiry
+from tvstreamer.auth import AHEAD, MOST_HAR, RETRY, Credentials, TokenWatch, session_cookie, token_expiry
 from tvstreamer.constants import ANONYMOUS_TOKEN
-from tvstreamer.errors import InvalidPlan
+from tvstreamer.errors import (
+    CredentialsNotFound,
+    InvalidPlan,
+    MissingDependencyError,
+    TokenExpired,
+    TokenRefreshFailed,
+)
+from tvstreamer.protocol import framing
 
 ENVIRONMENT = {
     "TVSTREAMER_TOKEN": "env-token",
@@ -100,3 +111,216 @@ def test_the_expiry_of_a_jwt_is_read_whatever_its_length(padding: str) -> None:
 )  # fmt: skip
 def test_what_does_not_tell_its_expiry_has_none(token: str) -> None:
     assert token_expiry(token) is None
+
+
+CANARY = "canary-5f1c"
+"""Part of every secret below: no error, repr or log may hold it."""
+
+
+def jwt(expires: object, mark: str = CANARY) -> str:
+    parts = ({"alg": "none"}, {"exp": expires, "mark": mark})
+    return ".".join([*(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts), CANARY])
+
+
+# --- keyring ----------------------------------------------------------------------------------------------------------
+
+
+class Passwords(dict[tuple[str, str], str]):
+    def get_password(self, service: str, name: str, /) -> str | None:
+        return self.get((service, name))
+
+
+class Locked:
+    def get_password(self, service: str, name: str, /) -> str | None:
+        raise RuntimeError(f"locked: {CANARY}")
+
+
+def test_a_keyring_gives_token_and_cookie() -> None:
+    backend = Passwords({("tvstreamer", "token"): "t", ("tvstreamer", "sessionid"): "id", ("mine", "sessionid"): "other"})
+    found = Credentials.from_keyring(backend=backend)
+    assert (found.token, found.cookie) == ("t", "sessionid=id")
+    assert Credentials.from_keyring("mine", backend=backend).is_anonymous
+
+
+@pytest.mark.parametrize(("backend", "said"), [(Passwords(), "expected a password for 'token'"), (Locked(), "cannot be read: RuntimeError")])
+def test_a_keyring_without_them_says_so(backend: Any, said: str) -> None:
+    with pytest.raises(CredentialsNotFound, match=said) as caught:
+        Credentials.from_keyring(backend=backend)
+    assert CANARY not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+# --- HAR --------------------------------------------------------------------------------------------------------------
+
+
+def entry(url: str = "wss://data.tradingview.com/socket.io/websocket", *, sent: list[str] | None = None, page: str = "", **request: Any) -> dict[str, Any]:
+    messages = [{"type": "send", "data": data, "opcode": 1} for data in sent or ()]
+    return {"request": {"url": url, **request}, "response": {"content": {"text": page}}, "_webSocketMessages": messages}
+
+
+def auth(token: str) -> str:
+    return framing.packet(json.dumps({"m": "set_auth_token", "p": [token]}))
+
+
+def har(path: Path, *entries: dict[str, Any]) -> Path:
+    path.write_text(json.dumps({"log": {"version": "1.2", "entries": entries}}))
+    return path
+
+
+def test_a_har_file_gives_the_newest_token_and_the_session(tmp_path: Path) -> None:
+    path = har(
+        tmp_path / "a.har",
+        entry("https://www.tradingview.com/", page=f'x "auth_token": "{jwt(1)}" y'),
+        entry(sent=["broken set_auth_token", auth(jwt(2)), auth(ANONYMOUS_TOKEN), "~m~4~m~~h~1"]),
+        entry("https://tradingview.com/", headers=[{"name": "User-Agent", "value": "x"}, {"name": "Cookie", "value": "a=b; sessionid=one; sessionid_sign=v1:x="}]),
+        entry("https://www.tradingview.com/", cookies=[{"name": "sessionid", "value": "two"}, {"name": "sessionid_sign", "value": ""}]),
+        entry("https://www.tradingview.com/", page='"auth_token":"unauthorized_user_token"'),
+    )
+    found = Credentials.from_har(path)
+    assert found.token == jwt(2)
+    assert found.cookie == "sessionid=two; sessionid_sign=v1:x="
+
+
+def test_a_page_serves_where_no_socket_was_saved(tmp_path: Path) -> None:
+    path = har(tmp_path / "a.har", entry("https://de.tradingview.com/", page=f'"auth_token":"{jwt(1)}"'))
+    assert (Credentials.from_har(path).token, Credentials.from_har(path).cookie) == (jwt(1), None)
+
+
+def test_a_session_alone_is_found_too(tmp_path: Path) -> None:
+    path = har(tmp_path / "a.har", entry(cookies=[{"name": "sessionid", "value": "one"}]))
+    assert Credentials.from_har(path).cookie == "sessionid=one"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://tradingview.com.evil.example/", "https://eviltradingview.com/", "http://[/", "", "data:text/plain,www.tradingview.com"]
+)
+def test_nobody_else_is_looked_at(tmp_path: Path, url: str) -> None:
+    path = har(tmp_path / "a.har", entry(url, sent=[auth(jwt(1))], page=f'"auth_token":"{jwt(1)}"', cookies=[{"name": "sessionid", "value": CANARY}]))
+    with pytest.raises(CredentialsNotFound, match="holds no token") as caught:
+        Credentials.from_har(path)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no JSON " + CANARY, "[]", '{"log":{}}', '{"log":{"entries":[{"request":{"url":7}}]}}', '{"log":{"entries":' + "[" * 100_000, "\ud800"],
+)
+def test_what_is_no_har_file_is_refused_without_its_text(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.har"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(CredentialsNotFound, match="expected a HAR file") as caught:
+        Credentials.from_har(path)
+    assert CANARY not in str(caught.value)
+
+
+def test_a_har_file_that_cannot_be_read_or_is_too_long_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CredentialsNotFound, match="absent.*cannot be read: No such file"):
+        Credentials.from_har(tmp_path / "absent")
+    path = tmp_path / "long.har"
+    with path.open("wb") as file:
+        file.truncate(MOST_HAR + 1)
+    with pytest.raises(CredentialsNotFound, match="at most"):
+        Credentials.from_har(path)
+
+
+def test_a_session_that_is_no_cookie_is_refused_without_its_value(tmp_path: Path) -> None:
+    path = har(tmp_path / "a.har", entry(cookies=[{"name": "sessionid", "value": f"{CANARY}\r\nEvil: 1"}]))
+    with pytest.raises(InvalidPlan) as caught:
+        Credentials.from_har(path)
+    assert CANARY not in str(caught.value)
+
+
+def test_a_command_line_names_where_they_are(tmp_path: Path) -> None:
+    path = har(tmp_path / "a.har", entry(sent=[auth(jwt(1))]))
+    assert Credentials.of("env", ENVIRONMENT).token == "env-token"
+    assert Credentials.of(f"har:{path}", {}).token == jwt(1)
+    for spec in ("keyring", "keyring:mine"):
+        with pytest.raises((MissingDependencyError, CredentialsNotFound), match="keyring"):
+            Credentials.of(spec, {})
+    for spec in ("", "har:", "keyring:", "file"):
+        with pytest.raises(InvalidPlan, match="expected env, keyring, keyring:SERVICE or har:FILE"):
+            Credentials.of(spec, {})
+
+
+# --- another token in time --------------------------------------------------------------------------------------------
+
+
+class Hook:
+    """Gives one thing after the other; an exception is raised."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.told: list[tuple[float, ...]] = []
+
+    def __call__(self, *told: float) -> Any:
+        self.told.append(told)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_a_token_that_says_nothing_of_its_end_is_never_due() -> None:
+    watch = TokenWatch("opaque", fetch=None, expiring=Hook())
+    assert (watch.start(0.0), watch.due) == ("opaque", math.inf)
+    assert TokenWatch(jwt(1000), fetch=None, expiring=None).due == math.inf, "nobody would be asked"
+
+
+def test_another_is_got_before_it_expires() -> None:
+    first, second = jwt(1000, "first"), jwt(2000, "second")
+    hook = Hook(first, second)
+    watch = TokenWatch(ANONYMOUS_TOKEN, fetch=hook, expiring=None)
+    assert watch.start(0.0) == first
+    assert watch.due == 1000 - AHEAD
+    assert watch.renew(watch.due) == watch.token == second
+    assert watch.due == 2000 - AHEAD
+    assert CANARY not in repr(watch)
+
+
+def test_whoever_is_told_gets_the_moment_and_need_not_have_another() -> None:
+    hook = Hook(None)
+    watch = TokenWatch(jwt(1000), fetch=None, expiring=hook)
+    watch.start(0.0)
+    assert watch.renew(900.0) is None
+    assert (hook.told, watch.due) == ([(1000.0,)], math.inf)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (RuntimeError(f"no: {CANARY}"), "the hook raised RuntimeError"),
+        (7, "the hook returned int, expected a token"),
+        ("", "the hook returned str, expected a token"),
+        (f"{CANARY}\r\nEvil: 1", "the hook returned str, expected a token"),
+        (jwt(899), "the hook returned a token that has expired"),
+    ],
+)
+def test_a_hook_that_fails_is_asked_again_until_it_is_too_late(answer: Any, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    watch = TokenWatch(jwt(1000), fetch=Hook(answer, answer, answer), expiring=None)
+    assert watch.renew(900.0) is None
+    assert watch.due == 900 + RETRY
+    assert watch.renew(995.0) is None
+    assert watch.due == 1000.0
+    with pytest.raises(TokenRefreshFailed, match="expired at 1970-01-01 00:16:40Z, and there is no other: " + said) as caught:
+        watch.renew(1000.0)
+    assert CANARY not in str(caught.value) + caplog.text
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    with pytest.raises(TokenRefreshFailed, match="no token: " + said):
+        TokenWatch(ANONYMOUS_TOKEN, fetch=Hook(answer), expiring=None).start(900.0)
+
+
+def test_a_fetch_that_returns_nothing_has_failed() -> None:
+    with pytest.raises(TokenRefreshFailed, match="NoneType"):
+        TokenWatch(ANONYMOUS_TOKEN, fetch=Hook(None), expiring=None).start(0.0)
+
+
+def test_a_token_that_has_expired_is_not_begun_with() -> None:
+    with pytest.raises(TokenExpired, match="the token expired at 1970-01-01 00:16:40Z; expected one"):
+        TokenWatch(jwt(1000), fetch=None, expiring=None).start(1000.0)
+    with pytest.raises(TokenExpired, match="on_token_expiring gave no other"):
+        TokenWatch(jwt(1000), fetch=None, expiring=Hook(None)).start(1000.0)
+    second = jwt(2000)
+    assert TokenWatch(jwt(1000), fetch=None, expiring=Hook(second)).start(1000.0) == second
+    with pytest.raises(TokenExpired, match="1e[+]300"):
+        TokenWatch(jwt(1e300), fetch=None, expiring=None).start(1e301)

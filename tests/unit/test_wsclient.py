@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import logging
 import threading
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,10 +42,13 @@ from tvstreamer import (
     TapeMismatch,
     TapeWriteError,
     Tick,
+    TokenExpired,
+    TokenRefreshFailed,
     TransportClosed,
     TransportTimeout,
     TvError,
     TvWSClient,
+    VirtualClock,
     Watchdogs,
     faults,
 )
@@ -458,3 +465,61 @@ def test_the_fields_of_quotes_are_chosen_by_the_client() -> None:
     with TvWSClient(quotes, source="fake:speed=max", fields=["lp", "description"]) as client:
         (quote,) = [event for _ in range(3) for event in client.poll(1) or () if isinstance(event, Quote)][:1]
     assert set(quote.fields) == {"lp", "description"}
+
+
+def token_until(expires: float, name: str) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps({"exp": expires}).encode()).decode().rstrip("=")
+    return f"e30.{payload}.canary-{name}"
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_another_token_goes_out_on_the_living_connection_before_the_first_expires(
+    threaded: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    tape = tmp_path / "s.jsonl"
+    clock = VirtualClock()
+    tokens = [token_until(clock.now() + seconds, name) for seconds, name in ((600, "one"), (3600, "two"))]
+    given = iter(tokens)
+    with FakeServer(seed=1, clock=clock, tokens=tokens) as server:
+        client = TvWSClient([PAIR], source=server.connect, token=lambda: next(given), threaded=threaded, record=tape, n_init_bars=5)
+        with client:
+            while clock.now() < VirtualClock().now() + 900:
+                client.poll(10)
+            assert client.statistics().connections == 1
+    sends = [line for line in tape.read_text().splitlines() if "set_auth_token" in line]
+    assert len(sends) == 2
+    assert "canary" not in tape.read_text() + caplog.text + repr(client)
+    assert "600" not in "".join(sends)
+
+
+def test_where_no_new_token_comes_the_stream_ends_and_says_why() -> None:
+    clock = VirtualClock()
+    token = token_until(clock.now() + 600, "one")
+
+    def fail(expires: float) -> str:
+        raise RuntimeError(f"cannot renew {token}")
+
+    with FakeServer(seed=1, clock=clock, tokens=[token]) as server:
+        client = TvWSClient([PAIR], source=server.connect, token=token, on_token_expiring=fail)
+        with client, pytest.raises(TokenRefreshFailed, match="the hook raised RuntimeError") as caught:
+            while client.poll(10) is not None:
+                pass
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+    assert VirtualClock().now() + 600 <= clock.now() < VirtualClock().now() + 630
+
+
+def test_an_expired_token_is_not_sent() -> None:
+    connected = []
+    with pytest.raises(TokenExpired) as caught:
+        TvWSClient([PAIR], source=lambda: connected.append(1), token=token_until(1000, "old")).connect()
+    assert not connected
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_tape_asks_nobody_for_a_token(tmp_path: Path) -> None:
+    tape = tmp_path / "s.jsonl"
+    with TvWSClient([PAIR], source="fake:speed=max", n_init_bars=5, record=tape) as client:
+        client.poll(10)
+    with TvWSClient(source=tape, token=token_until(1000, "old")) as replay:
+        assert list(replay.stream())

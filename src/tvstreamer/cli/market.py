@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from tvstreamer.auth import Credentials
 from tvstreamer.cli.outages import policy, tell, watchdogs
 from tvstreamer.cli.output import printer
 from tvstreamer.cli.progress import history_bar
@@ -70,6 +72,7 @@ def turns(
 
 
 def stream(
+    auth: str,
     symbol: list[str] | None,
     interval: list[str] | None,
     source: str,
@@ -90,6 +93,7 @@ def stream(
     client = TvWSClient(
         wanted,
         source=source,
+        auth=Credentials.of(auth, os.environ),
         n_init_bars=bars,
         speed=speed,
         on_gap=on_gap,
@@ -109,6 +113,7 @@ def stream(
 
 
 def history(
+    auth: str,
     symbol: str,
     interval: str,
     bars: int | None,
@@ -128,7 +133,8 @@ def history(
         raise _exists(output)
     # There is no loop here that could look at a flag, and nothing is written before all is there.
     with Stopping(at_once=True):
-        with TvWSClient(source=source) as client, history_bar(f"{symbol} {interval}") as on_progress:
+        client = TvWSClient(source=source, auth=Credentials.of(auth, os.environ))
+        with client, history_bar(f"{symbol} {interval}") as on_progress:
             result = client.get_history(
                 symbol, interval, bars, start=start, end=to, timeout=timeout, on_progress=on_progress
             )
@@ -162,13 +168,13 @@ def _output(name: str | None, overwrite: bool) -> Iterator[BinaryIO | None]:
         raise TapeWriteError(f"{name}: cannot be written: {error.strerror}") from error
 
 
-def quote(symbol: list[str] | None, source: str, format: str, timeout: float, fields: str) -> int:
+def quote(auth: str, symbol: list[str] | None, source: str, format: str, timeout: float, fields: str) -> int:
     if not symbol:
         raise InvalidPlan("--symbol is missing: expected at least one EXCHANGE:TICKER")
     wanted = fields if fields in ("all", *FIELD_SETS) else fields.split(",")
     show = printer(format)
     with Stopping(at_once=True):
-        with TvWSClient(source=source) as client:
+        with TvWSClient(source=source, auth=Credentials.of(auth, os.environ)) as client:
             snapshot = client.snapshot(symbol, wanted, timeout=timeout)
         for name, each in snapshot.items():
             if name not in snapshot.failed:

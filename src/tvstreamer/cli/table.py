@@ -116,6 +116,7 @@ _SOURCE = Option(
     "source", "live, live:host=prodata, fake, fake:seed=7,speed=max, ws://..., or a tape", default="live", metavar="SOURCE"
 )
 _BARS = Option("bars", "bars of history that a series begins with", "whole", short="n", default=300)
+_AUTH = Option("auth", "where token and cookies are: env, keyring, keyring:SERVICE, or har:FILE", default="env", metavar="WHERE")
 _FORMAT = Option("format", "how to print", default="jsonl", choices=("jsonl", "table", "csv"))
 _QUOTES = Option("quotes", "give quotes too", "flag", default=False)
 _STUDIES = Option(
@@ -154,7 +155,7 @@ COMMANDS = (
         "stream", "Print the events of a source as they come.", "tvstreamer.cli.market:stream",
         options=(
             _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _STUDIES, _FORMAT, _EVENTS, _MAX_EVENTS, _DURATION, _SPEED,
-            *_OUTAGES, _FAULTS,
+            _AUTH, *_OUTAGES, _FAULTS,
         ),
     ),
     Command(
@@ -162,7 +163,7 @@ COMMANDS = (
         options=(
             _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _STUDIES, _OUTPUT, _OVERWRITE, _MAX_EVENTS, _DURATION,
             Option("events", "write the events here as JSON lines; - is standard output", metavar="FILE"),
-            *_OUTAGES, _FAULTS, _ROTATE, _FSYNC,
+            _AUTH, *_OUTAGES, _FAULTS, _ROTATE, _FSYNC,
         ),
     ),
     Command(
@@ -224,13 +225,13 @@ COMMANDS = (
             Option("from", "the first moment: a date such as 2024-05-01, UTC, or seconds since the epoch", metavar="TIME"),
             Option("to", "the moment before which they end", metavar="TIME"),
             Option("output", "write to this file", short="o", metavar="FILE"), _OVERWRITE,
-            _SOURCE, _FORMAT, _TIMEOUT,
+            _AUTH, _SOURCE, _FORMAT, _TIMEOUT,
         ),
     ),
     Command(
         "quote", "Print the quotes of symbols once.", "tvstreamer.cli.market:quote",
         options=(
-            _SYMBOLS, _SOURCE, _FORMAT, _TIMEOUT,
+            _AUTH, _SYMBOLS, _SOURCE, _FORMAT, _TIMEOUT,
             Option("fields", "default, all, price, common, simple, basic, detailed, or names as lp,bid,ask", default="default"),
         ),
     ),

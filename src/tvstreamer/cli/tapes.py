@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tvstreamer import __version__
+from tvstreamer.auth import Credentials
 from tvstreamer.cli.market import subscriptions, turns
 from tvstreamer.cli.outages import describe, policy, tell, watchdogs
 from tvstreamer.cli.output import printer, say
@@ -23,6 +25,7 @@ from tvstreamer.wsclient import TvWSClient
 
 
 def record(
+    auth: str,
     symbol: list[str] | None,
     interval: list[str] | None,
     source: str,
@@ -50,6 +53,7 @@ def record(
     client = TvWSClient(
         wanted,
         source=source,
+        auth=Credentials.of(auth, os.environ),
         n_init_bars=bars,
         record=output,
         overwrite=overwrite,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -245,6 +245,12 @@ class ClientProtocol:
         unanswered, self._unanswered = self._unanswered, []
         for request in unanswered:
             self._ask(request)
+
+    def authenticate(self, token: str) -> None:
+        """Another token from now on: on this connection, where there is one, and on those to come."""
+        self._settings = replace(self._settings, token=token)
+        if self._open:
+            self._send(SetAuthToken(SetAuthToken.Params(token)))
 
     def adopt_connection(self, now: float) -> None:
         """A connection of a tape begins whose commands come through `adopt`; nothing is sent."""

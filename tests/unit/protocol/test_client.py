@@ -1344,3 +1344,15 @@ def test_a_snapshot_on_a_tape_is_told_from_the_stream() -> None:
 def test_a_reply_that_means_nothing_to_us_is_none_too_many(talk: Talk) -> None:
     assert talk.hear("series_deleted", talk.cs, talk.series) == []
     assert talk.client.statistics().unknown == 0
+
+
+def test_another_token_goes_out_at_once_and_with_each_new_connection(talk: Talk) -> None:
+    talk.client.authenticate("second")
+    assert talk.read() == ["set_auth_token"]
+    assert talk.sent[-1].p.token == "second"
+    talk.lose(2.0)
+    talk.client.authenticate("third")
+    assert talk.read() == []
+    talk.client.connected(3.0)
+    talk.read()
+    assert [command.p.token for command in talk.sent if command.__class__.__name__ == "SetAuthToken"][-1] == "third"
