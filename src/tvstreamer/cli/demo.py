@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections import Counter
@@ -13,6 +12,7 @@ from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
 from tvstreamer.events import Bar, Event, Tick
 from tvstreamer.server.fake import FakeServer
+from tvstreamer.testing.digest import events_digest
 from tvstreamer.wsclient import TvWSClient
 
 _SYMBOL, _INTERVAL = "BINANCE:BTCUSDT", "1"
@@ -34,7 +34,7 @@ def demo(keep: str | None) -> int:
             replays = [_run(tape, stopping), _run(tape, stopping)]
         if keep is not None:
             shutil.copyfile(tape, keep)
-    digests = [_digest(run) for run in (live, *replays)]
+    digests = [events_digest(run) for run in (live, *replays)]
     print(f"{'':12}{'events':>8}{'ticks':>8}{'bars':>8}{'closed':>8}  digest")
     for name, run, digest in zip(("live", "replay 1", "replay 2"), (live, *replays), digests, strict=True):
         kinds = Counter(type(event) for event in run)
@@ -54,7 +54,3 @@ def _run(source: str | Path, stopping: Stopping, *, record: Path | None = None) 
         for batch in turns(client, stopping, duration=None if record is None else _SECONDS):
             events += batch
     return events
-
-
-def _digest(events: list[Event]) -> str:
-    return hashlib.sha256(b"".join(event.to_json() + b"\n" for event in events)).hexdigest()

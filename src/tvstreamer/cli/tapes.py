@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import os
 import secrets
@@ -21,6 +20,7 @@ from tvstreamer.cli.stopping import Stopping
 from tvstreamer.errors import InvalidPlan, TapeFormatError, TapeWriteError, TvError
 from tvstreamer.events import Event
 from tvstreamer.protocol.charts import OnGap
+from tvstreamer.testing.digest import EventDigest
 from tvstreamer.wsclient import TvWSClient
 
 
@@ -143,20 +143,20 @@ def replay(
     if not path.is_file():
         kind = "a directory" if path.is_dir() else "not a regular file"
         raise TapeFormatError(f"{kind}, expected a tape" if path.exists() else "no such file", path=tape)
-    sha = hashlib.sha256()
+    log = EventDigest()
     show = printer(format, events)
     client = TvWSClient(source=path, speed=speed, begin=options["from"], end=to, faults=faults)
     with Stopping() as stopping, client:
         for batch in turns(client, stopping):
             for event in batch:
                 if digest:
-                    sha.update(event.to_json() + b"\n")
+                    log.add(event)
                 else:
                     show(event)
     if client.torn:
         print(f"tvstreamer: {tape}: torn; dropped what is not whole of the last {client.torn} bytes", file=sys.stderr)
     if digest and not stopping:
-        say(sha.hexdigest())
+        say(str(log))
     return INTERRUPTED if stopping else 0
 
 

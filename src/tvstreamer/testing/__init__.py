@@ -5,12 +5,29 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-_HOME_OF = {"UsedTape": "tvstreamer.testing.taping", "VirtualClock": "tvstreamer.clock", "use_tape": "tvstreamer.testing.taping"}
+_HOMES = {
+    "tvstreamer.clock": ("VirtualClock",),
+    "tvstreamer.testing.digest": ("assert_replay_digest", "event_log", "replay_digest"),
+    "tvstreamer.testing.goldens": ("assert_events", "update_goldens"),
+    "tvstreamer.testing.taping": ("UsedTape", "use_tape"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = ["UsedTape", "VirtualClock", "use_tape"]
+__all__ = [
+    "UsedTape",
+    "VirtualClock",
+    "assert_events",
+    "assert_replay_digest",
+    "event_log",
+    "replay_digest",
+    "update_goldens",
+    "use_tape",
+]
 
 if TYPE_CHECKING:
     from tvstreamer.clock import VirtualClock
+    from tvstreamer.testing.digest import assert_replay_digest, event_log, replay_digest
+    from tvstreamer.testing.goldens import assert_events, update_goldens
     from tvstreamer.testing.taping import UsedTape, use_tape
 
 
