@@ -289,11 +289,97 @@ class QuoteListFields(Command, frozen=True, gc=False, tag="quote_list_fields"):
         return self.p[0] if self.p and isinstance(self.p[0], str) else ""
 
 
+class ReplayCreateSession(Command, frozen=True, gc=False, tag="replay_create_session"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+
+    p: Params
+
+
+class ReplayDeleteSession(Command, frozen=True, gc=False, tag="replay_delete_session"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+
+    p: Params
+
+
+class ReplayAddSeries(Command, frozen=True, gc=False, tag="replay_add_series"):
+    """The symbol string and resolution whose bars a bar replay goes through."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        turnaround: str
+        symbol: str
+        resolution: str
+
+    p: Params
+
+
+class ReplayRemoveSeries(Command, frozen=True, gc=False, tag="replay_remove_series"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        turnaround: str
+        symbol: str
+        resolution: str
+
+    p: Params
+
+
+class ReplayReset(Command, frozen=True, gc=False, tag="replay_reset"):
+    """Puts a bar replay at a moment, in seconds since the epoch."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        turnaround: str
+        time: int | float
+
+    p: Params
+
+
+class ReplayStep(Command, frozen=True, gc=False, tag="replay_step"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        turnaround: str
+        count: Whole = 1
+
+    p: Params
+
+
+class ReplayStart(Command, frozen=True, gc=False, tag="replay_start"):
+    """Steps by itself every `delay` milliseconds, which some clients write as a string."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        turnaround: str
+        delay: int | float | str = 1000
+
+    p: Params
+
+
+class ReplayStop(Command, frozen=True, gc=False, tag="replay_stop"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        turnaround: str
+
+    p: Params
+
+
+class ReplaySetResolution(Command, frozen=True, gc=False, tag="replay_set_resolution"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        turnaround: str
+        resolution: str
+
+    p: Params
+
+
 COMMANDS: tuple[type[Command], ...] = (
     SetAuthToken, SetLocale, ChartCreateSession, ChartDeleteSession, SwitchTimezone, ResolveSymbol, CreateSeries,
     ModifySeries, RemoveSeries, RequestMoreData, RequestMoreTickmarks, GetFirstBarTime, CreatePointset,
     RequestHistoryData, CreateStudy, ModifyStudy, RemoveStudy, QuoteCreateSession, QuoteDeleteSession, QuoteSetFields,
     QuoteAddSymbols, QuoteRemoveSymbols, QuoteFastSymbols, QuoteHibernateAll, QuoteListFields,
+    ReplayCreateSession, ReplayDeleteSession, ReplayAddSeries, ReplayRemoveSeries, ReplayReset, ReplayStep, ReplayStart,
+    ReplayStop, ReplaySetResolution,
 )  # fmt: skip
 
 
@@ -572,8 +658,61 @@ class ProtocolErrorReply(Reply, frozen=True, gc=False, tag="protocol_error"):
     p: Params
 
 
+class ReplayOk(Reply, frozen=True, gc=False, tag="replay_ok"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        turnaround: str = ""
+
+    p: Params
+
+
+class ReplayInstanceId(Reply, frozen=True, gc=False, tag="replay_instance_id"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        instance: Any = ""
+
+    p: Params
+
+
+class ReplayPoint(Reply, frozen=True, gc=False, tag="replay_point"):
+    """Where a bar replay stands: when its newest bar opened."""
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        time: int | float
+
+    p: Params
+
+
+class ReplayResolutions(Reply, frozen=True, gc=False, tag="replay_resolutions"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        base: str = ""
+        least: str = ""
+
+    p: Params
+
+
+class ReplayDataEnd(Reply, frozen=True, gc=False, tag="replay_data_end"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+
+    p: Params
+
+
+class ReplayErrorReply(Reply, frozen=True, gc=False, tag="replay_error"):
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        turnaround: str = ""
+        reason: Any = ""
+        info: Any = ""
+
+    p: Params
+
+
 REPLIES: tuple[type[Reply], ...] = (
     QuoteData, QuoteCompleted, SymbolResolved, SymbolErrorReply, SeriesLoading, SeriesCompleted, SeriesErrorReply,
     DataUpdate, TimescaleUpdate, SeriesTimeframe, SeriesDeleted, FirstBarTime, PointsetErrorReply, RequestErrorReply,
     StudyLoading, StudyCompleted, StudyErrorReply, StudyDeleted, CriticalErrorReply, ProtocolErrorReply,
+    ReplayOk, ReplayInstanceId, ReplayPoint, ReplayResolutions, ReplayDataEnd, ReplayErrorReply,
 )  # fmt: skip

@@ -39,6 +39,15 @@ from tvstreamer.protocol.packets import (
     QuoteSetFields,
     RemoveSeries,
     RemoveStudy,
+    ReplayAddSeries,
+    ReplayCreateSession,
+    ReplayDeleteSession,
+    ReplayRemoveSeries,
+    ReplayReset,
+    ReplaySetResolution,
+    ReplayStart,
+    ReplayStep,
+    ReplayStop,
     Reply,
     RequestMoreData,
     RequestMoreTickmarks,
@@ -73,6 +82,7 @@ UNANSWERED: Final = {
     "depth_clear_symbol": "there is no order book",
     "depth_set_scale": "there is no order book",
     "depth_delete_session": "there is no order book",
+    "replay_get_depth": "nothing is known of its answer but the name",
     "history_create_session": "its requests are refused",
     "history_delete_session": "its requests are refused",
 }
@@ -102,6 +112,15 @@ class ServerQuotes:
         self.names: dict[str, None] = {}
 
 
+class ServerReplay:
+    """A client's bar replay session: the symbol string and resolution of each of its series."""
+
+    __slots__ = ("series",)
+
+    def __init__(self) -> None:
+        self.series: dict[tuple[str, str], None] = {}
+
+
 class ServerProtocol:
     """One client's connection as the server sees it. Not thread-safe: one owner at a time."""
 
@@ -129,6 +148,7 @@ class ServerProtocol:
         self._unechoed: dict[str, float] = {}
         self.charts: dict[str, ServerChart] = {}
         self.quotes: dict[str, ServerQuotes] = {}
+        self.replays: dict[str, ServerReplay] = {}
         self.journal = Journal(number)
         self._now = 0.0
         self.closing: tuple[int, str] | None = None
@@ -270,6 +290,20 @@ class ServerProtocol:
                     self.quotes[session].names.pop(name, None)
             case QuoteListFields(session=session):
                 return self._has(self.quotes, session, command, at)
+            case ReplayCreateSession(p=p):
+                return self._begin(self.replays, p.session, ServerReplay, command, at)
+            case ReplayDeleteSession(p=p):
+                return self._end(self.replays, p.session, command, at)
+            case ReplayReset(p=p) | ReplayStep(p=p) | ReplayStart(p=p) | ReplayStop(p=p) | ReplaySetResolution(p=p):
+                return self._has(self.replays, p.session, command, at)
+            case ReplayAddSeries(p=p):
+                if not self._has(self.replays, p.session, command, at):
+                    return False
+                self.replays[p.session].series[p.symbol, p.resolution] = None
+            case ReplayRemoveSeries(p=p):
+                if not self._has(self.replays, p.session, command, at):
+                    return False
+                self.replays[p.session].series.pop((p.symbol, p.resolution), None)
             case _:
                 pass
         return True

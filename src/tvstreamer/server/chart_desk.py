@@ -41,6 +41,7 @@ from tvstreamer.server.desk import BARS, LOADING, SYMBOL, Floor, timed
 from tvstreamer.server.frames import Frame, bars_since, read_frame
 from tvstreamer.server.instrument import Instrument, LiveBars, Opener, PastBars, SeriesRefused, bars_after, first_bar
 from tvstreamer.server.manners import NODE
+from tvstreamer.server.replayed import ReplayInstrument
 from tvstreamer.server.series import Feed, Indexed, timescale
 from tvstreamer.server.symbol_strings import SymbolStrings, Unresolved
 from tvstreamer.server.tickmarks import Offset, coming, marks, offsets
@@ -165,6 +166,14 @@ class ChartDesk:
                 for watcher in self.watchers:
                     updates += watcher.changed(feed, bars, tick)
         return updates
+
+    def reload(self, key: str, at: float) -> None:
+        """Begins the series that show this key anew, as what they show is at another moment now."""
+        for feed in self._feeds_of.get(key, ()):
+            self._loading(feed.session, feed.name, feed.turnaround)
+            self._floor.collect(LOADING, feed.page([], *self._zones(feed)))
+            command = self._floor.server.charts[feed.session].series[feed.name]
+            self._load(command, feed.interval, at, count=feed.count)
 
     # --- sessions and symbols -------------------------------------------------------------------------------------
 
@@ -418,7 +427,9 @@ class ChartDesk:
         elif ended:
             details["data_completed"] = "end"
         instrument = feed.instrument
-        mode = self._floor.market.update_mode(instrument.key) if instrument.is_live else "streaming"
+        mode = "replay" if isinstance(instrument, ReplayInstrument) else "streaming"
+        if instrument.is_live:
+            mode = self._floor.market.update_mode(instrument.key)
         completed = SeriesCompleted.Params(feed.session, feed.name, mode, feed.turnaround, details)
         self._floor.collect(BARS, SeriesCompleted(completed))
 

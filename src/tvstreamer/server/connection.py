@@ -23,6 +23,7 @@ from tvstreamer.server.desk import STUDIES, Desk, timed
 from tvstreamer.server.manners import Manners, hello
 from tvstreamer.server.market import Market
 from tvstreamer.server.quote_desk import QuoteDesk
+from tvstreamer.server.replay_desk import ReplayDesk
 from tvstreamer.server.study_desk import StudyDesk
 
 _BEHIND = 1.0
@@ -43,7 +44,8 @@ class MarketConnection:
         self._quotes = QuoteDesk(self)
         self._charts = ChartDesk(self)
         self._studies = StudyDesk(self, self._charts)
-        self._desks: tuple[Desk, ...] = (self._quotes, self._charts, self._studies)
+        self._replays = ReplayDesk(self, self._charts)
+        self._desks: tuple[Desk, ...] = (self._quotes, self._charts, self._studies, self._replays)
         """In the order in which what a tick changes stands in its message."""
         self._followed: dict[str, float] = {}
         """Since when each symbol is followed."""
@@ -103,7 +105,7 @@ class MarketConnection:
         server = self.server
         if server.closing is not None:
             return None
-        moments = [server.next_deadline(), self._flush_at, self._next_tick()]
+        moments = [server.next_deadline(), self._flush_at, self._next_tick(), self._next_step()]
         if self._behind is not None and not self._is_full():
             moments.append(self._behind)
         return min((moment for moment in moments if moment is not None), default=None)
@@ -125,6 +127,9 @@ class MarketConnection:
                     self._catch_up(now)
                 else:
                     self._tell_ticks(tick)
+            step = self._next_step()
+            if step is not None and step <= moment:
+                self._replays.handle_deadline(moment)
             server.handle_deadline(moment)
 
     def _answer(self, command: Command, at: float) -> None:
@@ -236,8 +241,15 @@ class MarketConnection:
         """When the next tick of anything followed comes; not before the burst that announces it is out."""
         if not self._due:
             return None
-        soonest = self._due[0][0]
-        return soonest if self._flush_at is None else max(soonest, self._flush_at)
+        return self._not_before_the_burst(self._due[0][0])
+
+    def _next_step(self) -> float | None:
+        """When a bar replay steps by itself."""
+        due = self._replays.next_deadline()
+        return None if due is None else self._not_before_the_burst(due)
+
+    def _not_before_the_burst(self, moment: float) -> float:
+        return moment if self._flush_at is None else max(moment, self._flush_at)
 
     def _tell_ticks(self, now: float) -> None:
         """One message for each tick up to `now`, with all that it changes for this client."""

@@ -249,6 +249,10 @@ def test_a_known_method_with_odd_parameters_is_rejected(talk: Talk, method: str,
         ("request_more_tickmarks", ["x_1", "s1", 10]),
         ("get_first_bar_time", ["x_1", "a1", "1D"]),
         ("create_pointset", ["x_1", "ps1", "t1"]),
+        ("replay_add_series", ["x_1", "t1", "A:B", "1"]),
+        ("replay_remove_series", ["x_1", "t1", "A:B", "1"]),
+        ("replay_reset", ["x_1", "t1", 5]),
+        ("replay_step", ["x_1", "t1", 1]),
         ("quote_list_fields", ["x_1"]),
         ("quote_list_fields", [7]),
         ("quote_set_fields", ["x_1", "lp"]),
@@ -351,6 +355,18 @@ def test_a_session_that_is_deleted_is_forgotten_and_its_name_is_free(charted: Ta
     charted.say("quote_create_session", "qs_1")
     assert charted.server.charts["cs_1"].series == {}
     assert charted.server.quotes["qs_1"].names == {}
+
+
+def test_a_bar_replay_has_its_series_until_they_are_removed(talk: Talk) -> None:
+    talk.say("replay_create_session", "rs_1")
+    talk.say("replay_add_series", "rs_1", "t1", "A:B", "1")
+    talk.say("replay_add_series", "rs_1", "t2", "A:B", "5")
+    assert list(talk.server.replays["rs_1"].series) == [("A:B", "1"), ("A:B", "5")]
+    talk.say("replay_remove_series", "rs_1", "t3", "A:B", "1")
+    talk.say("replay_remove_series", "rs_1", "t4", "C:D", "1")
+    assert list(talk.server.replays["rs_1"].series) == [("A:B", "5")]
+    assert talk.say("replay_delete_session", "rs_1") == []
+    assert talk.server.replays == {}
 
 
 def test_a_quote_session_has_all_fields_until_it_names_some(charted: Talk) -> None:
