@@ -71,6 +71,8 @@ class Matchers:
     def __init__(self, more: Mapping[str, Matcher] | None = None) -> None:
         names = ("method", "session_kind", "symbol", "interval", "range", "parameters", "order")
         self._known: dict[str, Matcher] = {name: _same(name) for name in names}
+        self.registered: dict[str, Matcher] = {}
+        """Those that are not built in."""
         for name, matcher in (more or {}).items():
             self.register_matcher(name, matcher)
 
@@ -78,7 +80,7 @@ class Matchers:
         """Makes a matcher known under a name for `match_on`. Raises `InvalidPlan` for what cannot be called."""
         if not callable(matcher):
             raise InvalidPlan(f"matcher {name}: {shorten(matcher)}: expected a function of two questions")
-        self._known[name] = matcher
+        self._known[name] = self.registered[name] = matcher
 
     def chosen(self, match_on: Iterable[str]) -> dict[str, Matcher]:
         """The matchers of these names, and those that always count. Raises `InvalidPlan` for an unknown name."""

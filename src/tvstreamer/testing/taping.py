@@ -175,6 +175,7 @@ class UsedTape:
         **options: Any,
     ) -> Source:
         """The source for one client. Raises `TapeMismatch` where the tape is replayed and does not hold its subscriptions."""
+        self._credentials = credentials
         source: Source | None = None
         if self.replays:
             try:
@@ -288,9 +289,19 @@ class UsedTape:
     # --- recording ----------------------------------------------------------------------------------------------------
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown."""
+        return self._credentials.secrets()
+
+    @property
     def redactor(self) -> Redactor:
         """Takes the secrets out of whatever is shown of this tape's connections."""
-        return Redactor(key=new_key(), secrets=self._credentials.secrets())
+        return Redactor(key=new_key(), secrets=self.secrets)
+
+    @property
+    def recorded_at(self) -> float | None:
+        """When the tape that is replayed began; None where nothing is replayed."""
+        return None if self._header is None else self._header.start
 
     def _recording(
         self,
@@ -299,7 +310,6 @@ class UsedTape:
         speed: float | str | None,
         options: dict[str, Any],
     ) -> Source:
-        self._credentials = credentials
         seed = options.pop("seed", None)
         seed = self._options.seed if seed is None else seed
         source = open_source(self._options.source, credentials=credentials, seed=seed, speed=speed, **options)

@@ -1,0 +1,187 @@
+"""What one test of the pytest plugin has open: servers, clients and tapes; how it ends, and what is told when it fails."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tvstreamer.auth import Credentials
+from tvstreamer.clock import SystemClock, VirtualClock, duration
+from tvstreamer.errors import InvalidPlan, TapeMismatch, shorten
+from tvstreamer.faults import FaultPlan, load_plan
+from tvstreamer.server.fake import FakeServer
+from tvstreamer.server.market import market_start
+from tvstreamer.tape.redact import Redactor, new_key
+from tvstreamer.testing.matching import Matchers
+from tvstreamer.testing.plugin import commanded_mode, path_of, setting
+from tvstreamer.testing.tape_paths import safe_name
+from tvstreamer.testing.taping import TapeOptions, UsedTape, use_tape
+from tvstreamer.testing.transcript import Observer
+from tvstreamer.transports.base import Transport
+from tvstreamer.wsclient import TvWSClient
+
+_REGISTRY: pytest.StashKey[Matchers] = pytest.StashKey()
+_OUTSIDE = ("live", "ws", "wss")
+
+
+class TapeWarning(pytest.PytestWarning):
+    """Something about a test's tape or its connections that does not make it fail."""
+
+
+# Shown under the plugin's name, as users have to write it in a filter.
+TapeWarning.__module__ = "tvstreamer.testing"
+
+
+class _Served:
+    """A fake server as a source whose connections are observed."""
+
+    def __init__(self, server: FakeServer, observer: Observer) -> None:
+        self.clock = server.clock
+        self._connect = observer.observed(server.connect)
+
+    def __call__(self) -> Transport:
+        return self._connect()
+
+
+class Harness:
+    """Belongs to one test. `finish` may be called twice; the second time does nothing."""
+
+    def __init__(self, item: pytest.Item, folders: pytest.TempPathFactory) -> None:
+        self._item = item
+        self._folders = folders
+        self._config = item.config
+        self._seed = int(setting(item.config, "tv_seed") or 0)
+        self.clock = VirtualClock(market_start(self._seed))
+        self._observer = Observer()
+        self._clients: list[TvWSClient] = []
+        self._servers: list[FakeServer] = []
+        self._tapes: list[UsedTape] = []
+        self._tokens: list[str] = []
+
+    # --- what the fixtures give ---------------------------------------------------------------------------------------
+
+    def faults(self) -> FaultPlan | None:
+        marker = self._item.get_closest_marker("tv_faults")
+        if marker is None:
+            return None
+        if len(marker.args) == 1 and isinstance(marker.args[0], str | os.PathLike):
+            return load_plan(self._item.path.parent / marker.args[0])
+        return FaultPlan(list(marker.args), **marker.kwargs)
+
+    def server(self, **options: Any) -> FakeServer:
+        options = {"seed": self._seed, "speed": "max", **options}
+        server = FakeServer(**options)
+        self._servers.append(server)
+        return server
+
+    def client(self, default: Callable[[], object]) -> Callable[..., TvWSClient]:
+        def make(subscriptions: object = (), **options: Any) -> TvWSClient:
+            source = options.pop("source", None)
+            source = default() if source is None else source
+            if isinstance(source, FakeServer):
+                source = _Served(source, self._observer)
+            self._refuse_outside(source)
+            self._tokens += [str(options[name]) for name in ("token", "sessionid", "sessionid_sign") if options.get(name)]
+            client = TvWSClient(subscriptions, source=source, **{"seed": self._seed, **options})
+            self._clients.append(client)
+            return client
+
+        return make
+
+    def _refuse_outside(self, source: object) -> None:
+        if not isinstance(source, str) or source.partition(":")[0] not in _OUTSIDE:
+            return
+        if not source.startswith("ws://127.0.0.1:") and not self._item.get_closest_marker("tv_live"):
+            raise InvalidPlan(f"source {shorten(source)}: expected a test marked tv_live, as this leaves the machine")
+
+    def recorder(self, folder: Path) -> Callable[..., Any]:
+        def record(name: str = "recorded.jsonl", **options: Any) -> Any:
+            return use_tape(folder / name, "rewrite", **options)
+
+        return record
+
+    def tape(self, configured: dict[str, Any], faults: FaultPlan | None) -> UsedTape:
+        """The test's tape. The command line wins over the marker, the marker over `tv_config`, and that over the file."""
+        marker = self._item.get_closest_marker("tv_tape")
+        given = {**configured, **(marker.kwargs if marker else {})}
+        unknown = [name for name in given if name not in TapeOptions.__dataclass_fields__]
+        if unknown:
+            raise TypeError(f"tv_config: unknown keyword {unknown[0]!r}: expected options of use_tape")
+        given["mode"] = commanded_mode(self._config) or given.get("mode") or setting(self._config, "tv_record") or "none"
+        given["speed"] = self._config.getoption("tv_speed") or given.get("speed") or setting(self._config, "tv_speed") or None
+        given["faults"] = given.get("faults") or faults
+        given.setdefault("seed", self._seed)
+        given["matchers"] = {**self._registry().registered, **given.get("matchers", {})}
+        given["how_to_record"] = f'pytest "{self._item.nodeid}" --tv-record=once'
+        tape = UsedTape(path_of(self._item), TapeOptions(**given), os.environ)
+        self._tapes.append(tape)
+        self._check_age(tape)
+        return tape
+
+    def _registry(self) -> Matchers:
+        registry = self._config.stash.get(_REGISTRY, None)
+        if registry is None:
+            registry = self._config.stash[_REGISTRY] = Matchers()
+            self._config.hook.pytest_tvstreamer_configure(config=self._config, registry=registry)
+        return registry
+
+    def _check_age(self, tape: UsedTape) -> None:
+        limit = setting(self._config, "tv_max_age")
+        if not limit or tape.recorded_at is None:
+            return
+        age = SystemClock().now() - tape.recorded_at
+        if age > duration(limit):
+            days = f"{age / 86_400:.0f} days"
+            text = f"{tape.path.name} is {days} old, and {limit} are allowed: --tv-record=rewrite makes a new one"
+            self._tell(text, setting(self._config, "tv_on_expiry") or "warn")
+
+    def _tell(self, text: str, action: str) -> None:
+        if action == "fail":
+            raise TapeMismatch(text)
+        if action == "warn":
+            warnings.warn(TapeWarning(text), stacklevel=2)
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def finish(self, *, passed: bool) -> None:
+        """Closes everything, and saves recordings if the test passed. What was left open, and is not ours, is named."""
+        clients, self._clients = self._clients, []
+        tapes, self._tapes = self._tapes, []
+        servers, self._servers = self._servers, []
+        leaked: list[str] = []
+        try:
+            for client in clients:
+                client.close()
+            for tape in tapes:
+                leaked += tape.finish(passed=passed)
+        finally:
+            for server in servers:
+                server.close()
+        leaked += self._observer.close_leaked()
+        if leaked and passed:
+            self._tell(f"left open by {self._item.name}, and closed: {', '.join(leaked)}", "warn")
+        for tape in tapes:
+            if passed and not tape.all_played:
+                text = f"{tape.path.name} holds what nobody asked for: {'; '.join(tape.unplayed)}"
+                self._tell(text, setting(self._config, "tv_on_unplayed") or "ignore")
+
+    def explain(self) -> str:
+        """What passed over the connections of a test that failed. The slice is saved, and where is the last line."""
+        secrets = [*self._tokens, *Credentials.from_environment(os.environ).secrets()]
+        secrets += [secret for tape in self._tapes for secret in tape.secrets]
+        redactor = Redactor(key=new_key(), secrets=secrets)
+        observers = [self._observer, *(tape.observer for tape in self._tapes)]
+        texts = [transcript.explain(redactor) for observer in observers for transcript in observer.transcripts]
+        texts += [f"{tape.path}: {tape!r}" for tape in self._tapes]
+        for number, observer in enumerate(observers):
+            if any(transcript.messages for transcript in observer.transcripts):
+                name = safe_name(f"{self._item.name}-{number}")[:80]
+                path = self._folders.mktemp("tv-failure") / f"{name}.jsonl"
+                observer.save(path, redactor)
+                texts.append(f"saved: {path} (tvstreamer replay {path})")
+        return "\n".join(texts)

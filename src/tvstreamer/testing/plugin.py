@@ -1,0 +1,285 @@
+"""The pytest plugin: options, markers, fixtures and hooks.
+
+Only what pytest has to know at its start stands here. All that needs the rest of tvstreamer is in `harness`, which is imported
+when a test first uses one of the fixtures: a suite that does not pays nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tvstreamer.testing.modes import MODES
+from tvstreamer.testing.tape_paths import orphans, tape_path, tapes_folder
+
+if TYPE_CHECKING:
+    from tvstreamer.clock import VirtualClock
+    from tvstreamer.faults import FaultPlan
+    from tvstreamer.server.fake import FakeServer
+    from tvstreamer.testing.harness import Harness
+    from tvstreamer.testing.taping import UsedTape
+    from tvstreamer.wsclient import TvWSClient
+
+HARNESS: pytest.StashKey[Harness] = pytest.StashKey()
+"""What a test has opened; absent as long as it has used none of the fixtures."""
+_CLAIMED: pytest.StashKey[tuple[set[str], set[str]]] = pytest.StashKey()
+"""The tapes that the collected tests have, and the folders that they lie in."""
+_EXPLANATION: pytest.StashKey[str] = pytest.StashKey()
+
+_TAPE_KEYWORDS = (
+    "mode", "source", "match", "match_on", "matchers", "before_record", "before_replay", "speed", "faults", "seed",
+    "require_all_played",
+)  # fmt: skip
+_KEYWORDS = {"tv_tape": _TAPE_KEYWORDS, "tv_faults": ("seed",), "tv_live": ()}
+_CHOICES = {
+    "tv_record": MODES,
+    "tv_on_expiry": ("warn", "fail"),
+    "tv_on_unplayed": ("ignore", "warn", "fail"),
+}
+
+
+class Hooks:
+    """The hooks that this plugin calls."""
+
+    @staticmethod
+    @pytest.hookspec
+    def pytest_tvstreamer_configure(config: pytest.Config, registry: Any) -> None:
+        """Register matchers of your own: `registry.register_matcher(name, function)`. Called once, before the first tape."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(Hooks)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("tvstreamer", "tvstreamer: tapes of TradingView's feed")
+    for name, metavar, text in (
+        ("tv_record", "MODE", f"what is done about tapes: {', '.join(MODES)} (default: none, which never uses the network)"),
+        ("tv_tapes", "DIR", "the folder of tapes (default: tapes beside each test file)"),
+        ("tv_speed", "N", "how fast tapes are replayed: max (default), 1, 10, ..."),
+        ("tv_seed", "N", "the seed of tv_server and of clients (default: 0)"),
+        ("tv_max_age", "TIME", "how old a tape may be that is replayed, for example 30d"),
+        ("tv_on_expiry", "ACTION", "what an older one leads to: warn (default) or fail"),
+        ("tv_on_unplayed", "ACTION", "what comes of parts of a tape that nobody asked for: ignore (default), warn or fail"),
+    ):
+        group.addoption(f"--{name.replace('_', '-')}", dest=name, metavar=metavar, default=None, help=text)
+        parser.addini(name, text, default="")
+    group.addoption(
+        "--tv-check-orphans",
+        dest="tv_check_orphans",
+        action="store_true",
+        default=False,
+        help="fail where a folder of tapes holds one that no collected test has",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "tv_tape(name=None, *, mode, source, match, match_on, ...): the tape of this test; options as of use_tape",
+        "tv_faults(*faults, seed=0): faults that tv_server serves with, and that tapes are replayed with; or the path of a plan",
+        "tv_live: this test talks to the live feed; it is skipped unless --tv-record is given",
+    ):
+        config.addinivalue_line("markers", line)
+    for name, choices in _CHOICES.items():
+        value = setting(config, name)
+        if value and value not in choices:
+            raise pytest.UsageError(f"{name} {value!r}: expected one of {', '.join(choices)}")
+    seed = setting(config, "tv_seed")
+    if seed and not seed.isdecimal():
+        raise pytest.UsageError(f"tv_seed {seed!r}: expected a whole number")
+
+
+def setting(config: pytest.Config, name: str) -> str:
+    """The command line's, the environment's (of the mode), or the configuration file's; "" where none of them says."""
+    given: str | None = config.getoption(name)
+    if given is None and name == "tv_record":
+        given = os.environ.get("TVSTREAMER_RECORD") or None
+    return str(config.getini(name)) if given is None else given
+
+
+def commanded_mode(config: pytest.Config) -> str:
+    """The mode that the command line or the environment asks for; "" where the tests may choose."""
+    return config.getoption("tv_record") or os.environ.get("TVSTREAMER_RECORD") or ""
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    mode = setting(config, "tv_record")
+    return f"tvstreamer: record mode {mode}" if mode and mode != "none" else None
+
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+
+def path_of(item: pytest.Item) -> Path:
+    """The tape of a test: what its marker names, or else what its own name gives."""
+    marker = item.get_closest_marker("tv_tape")
+    name = marker.args[0] if marker is not None and marker.args else None
+    configured = setting(item.config, "tv_tapes")
+    folder = tapes_folder(item.path, item.config.rootpath, configured)
+    return tape_path(folder, item.path.stem, item.nodeid.partition("::")[2].replace("::", "."), name)
+
+
+def _has_tape(item: pytest.Item) -> bool:
+    return item.get_closest_marker("tv_tape") is not None or "tv_replay" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Before others deselect: a tape is no orphan because its test is not run today.
+    if config.getoption("tv_check_orphans"):
+        mine = [path_of(item) for item in items if _has_tape(item)]
+        folders = {tapes_folder(item.path, config.rootpath, setting(config, "tv_tapes")) for item in items}
+        config.stash[_CLAIMED] = ({str(path) for path in mine}, {str(folder) for folder in folders})
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name, known in _KEYWORDS.items():
+        for marker in item.iter_markers(name):
+            for keyword in marker.kwargs:
+                if keyword not in known:
+                    expected = f"expected some of {', '.join(known)}" if known else "it takes none"
+                    raise TypeError(f"marker {name}: unknown keyword {keyword!r}: {expected}")
+            if name == "tv_tape" and len(marker.args) > 1:
+                raise TypeError(f"marker tv_tape: {len(marker.args)} names: expected one, or none")
+    if item.get_closest_marker("tv_live") and commanded_mode(item.config) in ("", "none"):
+        pytest.skip("talks to the live feed: say so with --tv-record=once, or another mode")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Ends what the test has opened, and saves what it has recorded if it passed."""
+    try:
+        result = yield
+        if (harness := item.stash.get(HARNESS, None)) is not None:
+            harness.finish(passed=True)
+    except BaseException as error:
+        if (harness := item.stash.get(HARNESS, None)) is not None:
+            if not isinstance(error, pytest.skip.Exception | KeyboardInterrupt):
+                item.stash[_EXPLANATION] = harness.explain()
+            harness.finish(passed=False)
+        raise
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    explanation = item.stash.get(_EXPLANATION, "")
+    if call.when == "call" and report.failed and explanation:
+        report.sections.append(("tvstreamer", explanation))
+    return report
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    # Without this module there are no events.
+    if op == "==" and isinstance(left, list) and isinstance(right, list) and "tvstreamer.events" in sys.modules:
+        from tvstreamer.testing.event_diff import explain_difference
+
+        return explain_difference(left, right)
+    return None
+
+
+# --- orphans ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker of pytest-xdist has collected; one that crashed says nothing."""
+    tapes, folders = getattr(node, "workeroutput", {}).get("tvstreamer", ((), ()))
+    mine = node.config.stash.setdefault(_CLAIMED, (set(), set()))
+    mine[0].update(tapes)
+    mine[1].update(folders)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    claimed = config.stash.get(_CLAIMED, None)
+    if claimed is None:
+        return
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["tvstreamer"] = tuple(map(sorted, claimed))
+    elif orphans(*claimed) and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    found = orphans(*config.stash.get(_CLAIMED, ((), ())))
+    if found:
+        terminalreporter.section("tapes that no test has")
+        for path in found:
+            terminalreporter.line(path)
+
+
+# --- fixtures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def tv_config() -> dict[str, Any]:
+    """Options of `use_tape` for all tests that see this fixture. Override it, at any scope; markers win over it."""
+    return {}
+
+
+@pytest.fixture
+def _tv_harness(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Harness]:
+    from tvstreamer.testing.harness import Harness
+
+    item = request.node
+    harness = item.stash[HARNESS] = Harness(item, tmp_path_factory)
+    try:
+        yield harness
+    finally:
+        harness.finish(passed=False)
+
+
+@pytest.fixture
+def tv_faults(_tv_harness: Harness) -> FaultPlan | None:
+    """The faults of this test, from its marker; None for none."""
+    return _tv_harness.faults()
+
+
+@pytest.fixture
+def tv_clock(_tv_harness: Harness) -> VirtualClock:
+    """The clock of `tv_server` and of clients in memory: it jumps when everybody waits, and `advance` moves it."""
+    return _tv_harness.clock
+
+
+@pytest.fixture
+def tv_server_factory(_tv_harness: Harness) -> Callable[..., FakeServer]:
+    """Makes fake servers, with the options of `FakeServer`, and closes them after the test."""
+    return _tv_harness.server
+
+
+@pytest.fixture
+def tv_server(_tv_harness: Harness, tv_faults: FaultPlan | None, tv_clock: VirtualClock) -> FakeServer:
+    """A fake server on `tv_clock`, with `tv_faults`. It listens on a port of this machine once `tv_server.url` is read."""
+    return _tv_harness.server(faults=tv_faults, clock=tv_clock)
+
+
+@pytest.fixture
+def tv_replay(_tv_harness: Harness, tv_config: dict[str, Any], tv_faults: FaultPlan | None) -> UsedTape:
+    """The tape of this test, to be handed on as `source=`; recorded where --tv-record says so."""
+    return _tv_harness.tape(tv_config, tv_faults)
+
+
+@pytest.fixture
+def tv_recorder(_tv_harness: Harness, tmp_path: Path) -> Callable[..., Any]:
+    """`with tv_recorder("name.jsonl", source=...) as tape:` records to the test's own temporary folder, in any mode."""
+    return _tv_harness.recorder(tmp_path)
+
+
+@pytest.fixture
+def tv_client(request: pytest.FixtureRequest, _tv_harness: Harness) -> Callable[..., TvWSClient]:
+    """Makes clients, with the arguments of `TvWSClient`, and closes them after the test.
+
+    Without `source` they stream from the test's tape if it has one (`tv_tape`, `tv_replay`), and else from `tv_server`.
+    """
+    name = "tv_replay" if _has_tape(request.node) else "tv_server"
+    return _tv_harness.client(lambda: request.getfixturevalue(name))

@@ -1,0 +1,376 @@
+"""The pytest plugin, as its users see it: suites of their own, run by pytest within pytest."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+
+from tvstreamer import TvWSClient
+from tvstreamer.testing import use_tape
+
+PLUGIN = ("-p", "tvstreamer.testing.plugin")
+SOURCE = "fake:seed=7,speed=max"
+SECRET = "canary-secret-9d21"
+
+STREAMS = """
+import itertools, pytest
+
+@pytest.mark.tv_tape(source="fake:seed=7,speed=max")
+def test_btc(tv_client):
+    with tv_client([("BINANCE:BTCUSDT", "1")], n_init_bars=5) as client:
+        assert len(list(itertools.islice(client.stream(), 30))) == 30
+"""
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the outer run is told does not concern the inner ones."""
+    for name in [name for name in os.environ if name.startswith(("TVSTREAMER_", "PYTEST_ADDOPTS"))]:
+        monkeypatch.delenv(name)
+
+
+def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
+    return pytester.runpytest_inprocess(*PLUGIN, "-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error", "--strict-markers", *args)
+
+
+def record(path: Path, subscription: object = ("BINANCE:BTCUSDT", "1")) -> None:
+    with use_tape(path, "once", source=SOURCE) as tape:
+        with TvWSClient([subscription], source=tape, n_init_bars=5, seed=0) as client:
+            list(itertools.islice(client.stream(), 30))
+
+
+# --- tapes ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_test_is_recorded_once_and_replayed_from_then_on(pytester: pytest.Pytester) -> None:
+    file = pytester.makepyfile(test_mod=STREAMS)
+    run(pytester).assert_outcomes(failed=1)
+    run(pytester, "--tv-record=once").assert_outcomes(passed=1)
+    tape = pytester.path / "tapes" / "test_mod" / "test_btc.jsonl"
+    assert list((pytester.path / "tapes").rglob("*.*")) == [tape]
+    # From here on nothing may be asked of anybody.
+    file.write_text(STREAMS.replace("fake:seed=7,speed=max", "ws://127.0.0.1:9/nobody"))
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_a_missing_tape_says_how_to_record_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mod=STREAMS)
+    result = run(pytester)
+    result.stdout.fnmatch_lines(['*tape *test_btc.jsonl: no such file*to record it: pytest "test_mod.py::test_btc" --tv-record=once'])
+
+
+@pytest.mark.parametrize(
+    ("args", "ini", "environ", "mode"),
+    [
+        ((), "", "", "none"),
+        ((), "tv_record = all", "", "all"),
+        ((), "tv_record = all", "once", "once"),
+        (("--tv-record=verify",), "tv_record = all", "once", "verify"),
+    ],
+)
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], ini: str, environ: str, mode: str
+) -> None:
+    pytester.makeini(f"[pytest]\n{ini}")
+    monkeypatch.setenv("TVSTREAMER_RECORD", environ)
+    record(pytester.path / "tapes" / "a.jsonl")
+    pytester.makepyfile(f"import pytest\n@pytest.mark.tv_tape('a.jsonl')\ndef test_mode(tv_replay): assert tv_replay.mode == {mode!r}")
+    run(pytester, *args).assert_outcomes(passed=1)
+
+
+def test_a_marker_wins_over_tv_config_and_a_command_over_both(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("import pytest\n@pytest.fixture\ndef tv_config(): return {'mode': 'all', 'match': 'strict'}")
+    pytester.makepyfile("""
+        import pytest
+        @pytest.mark.tv_tape(mode="rewrite")
+        def test_marker(tv_replay): assert (tv_replay.mode, tv_replay._options.match) == ("rewrite", "strict")
+        def test_config(tv_replay): assert tv_replay.mode == "all"
+    """)
+    run(pytester).assert_outcomes(passed=2)
+    run(pytester, "--tv-record=once").assert_outcomes(failed=2)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--tv-record=any",), "*tv_record 'any': expected one of none, once, new_episodes, all, rewrite, verify*"),
+        (("--tv-on-expiry=stop",), "*tv_on_expiry 'stop': expected one of warn, fail*"),
+        (("--tv-seed=x",), "*tv_seed 'x': expected a whole number*"),
+    ],
+)
+def test_a_wrong_value_names_the_right_ones(pytester: pytest.Pytester, args: tuple[str, ...], message: str) -> None:
+    result = run(pytester, *args)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+@pytest.mark.parametrize(
+    ("marker", "message"),
+    [
+        ("tv_tape(recrod='once')", "*TypeError: marker tv_tape: unknown keyword 'recrod': expected some of mode, source*"),
+        ("tv_tape('a', 'b')", "*TypeError: marker tv_tape: 2 names: expected one, or none"),
+        ("tv_faults(sede=1)", "*TypeError: marker tv_faults: unknown keyword 'sede': expected some of seed"),
+        ("tv_live(now=1)", "*TypeError: marker tv_live: unknown keyword 'now': it takes none"),
+    ],
+)
+def test_an_unknown_keyword_of_a_marker_is_an_error(pytester: pytest.Pytester, marker: str, message: str) -> None:
+    pytester.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_it(): pass")
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([message])
+
+
+def test_an_unknown_option_in_tv_config_is_an_error(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.fixture\ndef tv_config(): return {'recrod': 1}\ndef test_it(tv_replay): pass")
+    run(pytester).stdout.fnmatch_lines(["*TypeError: tv_config: unknown keyword 'recrod'*"])
+
+
+@pytest.mark.parametrize("mode", ["rewrite", "all", "new_episodes", "once"])
+def test_a_test_that_fails_saves_nothing(pytester: pytest.Pytester, mode: str) -> None:
+    path = pytester.path / "tapes" / "test_mod" / "test_btc.jsonl"
+    if mode != "once":
+        record(path)
+    before = path.read_bytes() if path.exists() else None
+    pytester.makepyfile(test_mod=STREAMS.replace("== 30", "== 31").replace("BTCUSDT", "ETHUSDT"))
+    run(pytester, f"--tv-record={mode}").assert_outcomes(failed=1)
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert not list(pytester.path.rglob(".tv-*"))
+
+
+def test_verify_fails_where_the_feed_answers_differently(pytester: pytest.Pytester) -> None:
+    record(pytester.path / "tapes" / "test_mod" / "test_btc.jsonl", ("BINANCE:BTCUSDT", "5"))
+    pytester.makepyfile(test_mod=STREAMS)
+    result = run(pytester, "--tv-record=verify")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*does not answer as it did*", "*-  > create_series BINANCE:BTCUSDT 5 5"])
+    run(pytester, "--tv-record=rewrite").assert_outcomes(passed=1)
+    run(pytester, "--tv-record=verify").assert_outcomes(passed=1)
+
+
+def test_an_old_tape_is_warned_of_or_refused(pytester: pytest.Pytester) -> None:
+    record(pytester.path / "tapes" / "test_mod" / "test_btc.jsonl")
+    pytester.makepyfile(test_mod=STREAMS)
+    args = (*PLUGIN, "-p", "no:randomly", "-W", "always", "--tv-max-age=30d")
+    warned = pytester.runpytest_inprocess(*args)
+    warned.assert_outcomes(passed=1, warnings=1)
+    warned.stdout.fnmatch_lines(["*TapeWarning: test_btc.jsonl is * days old, and 30d are allowed: --tv-record=rewrite makes a new one"])
+    pytester.runpytest_inprocess(*args, "--tv-on-expiry=fail").assert_outcomes(failed=1)
+    pytester.runpytest_inprocess(*args[:-1], "--tv-max-age=99999d", "-W", "error").assert_outcomes(passed=1)
+
+
+def test_what_was_not_played_is_told_if_wanted(pytester: pytest.Pytester) -> None:
+    record(pytester.path / "tapes" / "test_it.jsonl")
+    pytester.makepyfile("import pytest\n@pytest.mark.tv_tape('test_it.jsonl')\ndef test_it(tv_replay): pass")
+    run(pytester).assert_outcomes(passed=1)
+    result = run(pytester, "--tv-on-unplayed=fail")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*test_it.jsonl holds what nobody asked for: connection 1"])
+
+
+@pytest.mark.parametrize("args", [(), ("-k", "nothing")])
+def test_orphans_fail_the_run_and_are_named(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
+    tapes = pytester.path / "tapes" / "test_mod"
+    for name in ("test_btc", "test_gone"):
+        record(tapes / f"{name}.jsonl")
+    pytester.makepyfile(test_mod=STREAMS)
+    result = run(pytester, "--tv-check-orphans", *args)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*tapes that no test has*", "*test_gone.jsonl"])
+    result.stdout.no_fnmatch_line("*test_btc.jsonl")
+    (tapes / "test_gone.jsonl").unlink()
+    assert run(pytester, "--tv-check-orphans", *args).ret != pytest.ExitCode.TESTS_FAILED
+
+
+def test_workers_record_side_by_side_and_know_together_what_is_an_orphan(pytester: pytest.Pytester) -> None:
+    tapes = pytester.path / "tapes" / "test_mod"
+    record(tapes / "test_gone.jsonl")
+    pytester.makepyfile(test_mod=STREAMS.replace("def test_btc(", '@pytest.mark.parametrize("n", range(4))\ndef test_btc(n, '))
+    result = run(pytester, "-n", "2", "--tv-record=once", "--tv-check-orphans")
+    result.assert_outcomes(passed=4)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*tapes that no test has*", "*test_gone.jsonl"])
+    assert sorted(path.name for path in tapes.iterdir()) == [*(f"test_btc[{n}].jsonl" for n in range(4)), "test_gone.jsonl"]
+
+
+def test_tapes_may_lie_elsewhere(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(**{"sub/test_mod": STREAMS})
+    run(pytester, "--tv-record=once", "--tv-tapes=recorded").assert_outcomes(passed=1)
+    assert [path.relative_to(pytester.path).as_posix() for path in pytester.path.rglob("*.jsonl")] == ["recorded/sub/test_mod/test_btc.jsonl"]
+
+
+def test_a_matcher_can_be_registered(pytester: pytest.Pytester) -> None:
+    record(pytester.path / "tapes" / "test_mod" / "test_btc.jsonl")
+    pytester.makeconftest("def pytest_tvstreamer_configure(config, registry): registry.register_matcher('never', lambda a, b: False)")
+    pytester.makepyfile(test_mod=STREAMS.replace("source=", "match_on=['never'], source="))
+    run(pytester).stdout.fnmatch_lines(["*TapeMismatch: *is not on the tape (differs in never)*"])
+
+
+# --- servers and clients ----------------------------------------------------------------------------------------------
+
+
+def test_the_fixtures_work_together(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import itertools, urllib.request
+        import pytest
+        from tvstreamer import Bar, Disconnected, TvWSClient, faults
+        from tvstreamer.tape.reader import TapeReader
+
+        def test_clients_stream_from_the_server(tv_client, tv_server, tv_clock):
+            client = tv_client([("TEST:ONE", "1")], n_init_bars=5)
+            tv_server.market.tick("TEST:ONE", 5.0)
+            assert tv_server.clock is tv_clock
+            assert any(isinstance(event, Bar) for event in itertools.islice(client.stream(), 20))
+
+        @pytest.mark.tv_faults(faults.close(after=5, code=4000), seed=3)
+        def test_a_marker_makes_faults(tv_client, tv_faults):
+            assert tv_faults.seed == 3
+            events = itertools.islice(tv_client([("BINANCE:BTCUSDT", "1")]).stream(), 400)
+            assert any(isinstance(event, Disconnected) for event in events)
+
+        @pytest.mark.tv_faults("plan.toml")
+        def test_faults_from_a_file(tv_faults): assert len(list(tv_faults)) == 1
+
+        def test_no_faults(tv_faults): assert tv_faults is None
+
+        def test_a_port(tv_server_factory):
+            server = tv_server_factory(seed=9, speed=1)
+            assert server.url.startswith("ws://127.0.0.1:")
+            with TvWSClient(["BINANCE:BTCUSDT"], source=server.url, seed=1) as client:
+                next(client.stream())
+
+        def test_recording(tv_recorder, tv_server):
+            with tv_recorder("x.jsonl", source=tv_server.connect) as tape:
+                with TvWSClient(["BINANCE:BTCUSDT"], source=tape, seed=1) as client:
+                    next(client.stream())
+            with TapeReader(tape.path) as reader:
+                assert "open" in [record.k for record in reader]
+    """)
+    pytester.path.joinpath("plan.toml").write_text('[[fault]]\nkind = "latency"\nlatency = 0.1\n')
+    run(pytester).assert_outcomes(passed=6)
+
+
+def test_nothing_leaves_the_machine_unless_a_test_is_marked(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import pytest
+        @pytest.mark.parametrize("source", ["live", "live:host=prodata", "wss://example.com/", "ws://example.com/"])
+        def test_outside(tv_client, source): tv_client(["A:B"], source=source)
+        @pytest.mark.tv_live
+        def test_live(tv_client): tv_client(["A:B"], source="live")
+    """)
+    result = run(pytester, "-rs")
+    result.assert_outcomes(failed=4, skipped=1)
+    result.stdout.fnmatch_lines(["*source 'live': expected a test marked tv_live*", "*talks to the live feed: say so with --tv-record=once*"])
+    run(pytester, "--tv-record=once").assert_outcomes(failed=4, passed=1)
+
+
+def test_what_is_left_open_is_closed_and_named(pytester: pytest.Pytester) -> None:
+    record(pytester.path / "tapes" / "a.jsonl")
+    pytester.makepyfile("""
+        import pytest
+        from tvstreamer import TvWSClient
+        @pytest.mark.tv_tape("a.jsonl")
+        def test_leaks(tv_replay): TvWSClient([("BINANCE:BTCUSDT", "1")], source=tv_replay).connect()
+        @pytest.mark.tv_tape("a.jsonl")
+        def test_the_fixtures_own(tv_client): tv_client([("BINANCE:BTCUSDT", "1")]).connect()
+    """)
+    result = pytester.runpytest_inprocess(*PLUGIN, "-p", "no:randomly", "-W", "always")
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*TapeWarning: left open by test_leaks, and closed: replay connection to fake:"])
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_is_explained_without_secrets_and_leaves_a_slice(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TVSTREAMER_TOKEN", SECRET)
+    pytester.makepyfile(f"""
+        import itertools
+        def test_it(tv_client, tv_server_factory):
+            server = tv_server_factory(tokens=["{SECRET}", "{SECRET}-2"])
+            client = tv_client([("BINANCE:BTCUSDT", "1")], source=server, n_init_bars=5)
+            other = tv_client(["BINANCE:ETHUSDT"], source=server, token="{SECRET}-2")
+            assert not list(itertools.islice(client.stream(), 2)) + list(itertools.islice(other.stream(), 2))
+    """)
+    result = run(pytester, "--tb=no", "-rf")
+    text = result.stdout.str()
+    assert SECRET not in text
+    result = run(pytester, "--tb=short")
+    result.stdout.fnmatch_lines(
+        ["*- tvstreamer -*", "memory connection to fake:", "*series BINANCE:BTCUSDT 1: *", "*< *", "saved: *test_it-0.jsonl (tvstreamer replay *"]
+    )
+    (line,) = [line for line in result.outlines if line.startswith("saved: ")]
+    saved = Path(line.split()[1]).read_text()
+    assert '"k":"recv"' in saved
+    assert SECRET not in saved
+    shown = result.stdout.str().partition("- tvstreamer -")[2].partition("short test summary")[0]
+    assert SECRET not in shown
+
+
+def test_a_mismatch_shows_the_nearest_recorded_question_as_a_diff(pytester: pytest.Pytester) -> None:
+    record(pytester.path / "tapes" / "test_mod" / "test_btc.jsonl")
+    pytester.makepyfile(test_mod=STREAMS.replace('"1")', '"15")'))
+    result = run(pytester)
+    result.stdout.fnmatch_lines(["*TapeMismatch: *the nearest on the tape is create_series BINANCE:BTCUSDT 1 5", "*-interval: 1", "*+interval: 15"])
+
+
+def test_lists_of_events_are_compared_event_by_event(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        from tvstreamer import Tick
+        def test_it():
+            ticks = [Tick("A:B", float(n), 1.0, 1.0) for n in range(4)]
+            assert ticks == [*ticks[:2], Tick("A:B", 2.0, 9.0, 1.0), ticks[3]]
+        def test_other_lists(): assert [1, 2] == [1, 3]
+    """)
+    result = run(pytester)
+    result.stdout.fnmatch_lines(["*assert <4 events: 4 Tick> == <4 events: 4 Tick>", "*they differ from event 2 on", "*-Tick(*price=9.0*", "*+Tick(*price=1.0*"])
+    result.stdout.fnmatch_lines(["*At index 1 diff: 2 != 3*"])
+
+
+def test_a_skipped_test_saves_and_explains_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mod=STREAMS + "    pytest.skip('enough')\n")
+    run(pytester, "--tv-record=once").assert_outcomes(skipped=1)
+    assert not list(pytester.path.rglob("*.jsonl"))
+
+
+# --- company ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_suite_that_does_not_use_it_loads_nothing_of_it(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile("""
+        import sys
+        def test_it():
+            loaded = {name for name in sys.modules if name.startswith("tvstreamer")}
+            assert loaded == {"tvstreamer", "tvstreamer.testing", "tvstreamer.testing.plugin", "tvstreamer.testing.modes", "tvstreamer.testing.tape_paths"}
+            assert "msgspec" not in sys.modules
+    """)
+    pytester.runpytest_subprocess(*PLUGIN, "-W", "error", "--strict-markers").assert_outcomes(passed=1)
+
+
+def test_it_gets_along_with_other_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whichever of them are installed; anyio's and pytest-randomly always are where these tests run.
+    asynchronous = {"anyio.pytest_plugin": "@pytest.mark.anyio", "pytest_asyncio.plugin": "@pytest.mark.asyncio"}
+    names = [name for name in ("pytest_randomly", "pytest_recording.plugin", *asynchronous) if find(name)]
+    tests = [
+        f"{mark}\nasync def test_{number}(tv_client): assert tv_client(['BINANCE:BTCUSDT']).poll(1)"
+        for number, (name, mark) in enumerate(asynchronous.items())
+        if name in names
+    ]
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    if "pytest_asyncio.plugin" in names:
+        pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+    pytester.makepyfile(test_mod="\n".join([STREAMS, "@pytest.fixture\ndef anyio_backend(): return 'asyncio'", *tests]))
+    loaded = [arg for name in names for arg in ("-p", name)]
+    result = pytester.runpytest_subprocess(*PLUGIN, *loaded, "-W", "error", "--strict-markers", "--tv-record=once")
+    result.assert_outcomes(passed=1 + len(tests))
+
+
+def find(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
