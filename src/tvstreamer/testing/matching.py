@@ -33,6 +33,8 @@ STRICTNESS = ("strict", "causal", "lenient")
 """Asked in the recorded order and each once; in any order; and what is not on the tape is just not answered."""
 _SESSIONS = {"cs": "chart", "qs": "quote", "rs": "replay"}
 
+_COMPARED = ("method", "session_kind", "symbol", "interval", "range", "parameters")
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -47,9 +49,8 @@ class Ask:
     parameters: str
     order: int
 
-    def lines(self) -> list[str]:
+    def lines(self, names: Sequence[str] = _COMPARED) -> list[str]:
         """What a diff compares."""
-        names = ("method", "session_kind", "symbol", "interval", "range", "parameters")
         return [f"{name}: {getattr(self, name)}".rstrip() for name in names]
 
     def __str__(self) -> str:
@@ -191,17 +192,17 @@ class Expectation:
         return wrong + [name for name, matcher in self._matchers.items() if not matcher(live, recorded)]
 
 
-def mismatch(problem: str, live: Ask, recorded: Sequence[Ask]) -> TapeMismatch:
-    """The error, with a diff from the recorded question that is most like the live one."""
-    text = "\n".join(live.lines())
+def mismatch(problem: str, live: Ask, recorded: Sequence[Ask], names: Sequence[str] = _COMPARED) -> TapeMismatch:
+    """The error, with a diff from the recorded question that is most like the live one. `names` are what is known of that."""
+    text = "\n".join(live.lines(names))
 
     def likeness(ask: Ask) -> tuple[bool, float]:
-        return ask.kind == live.kind, difflib.SequenceMatcher(None, "\n".join(ask.lines()), text).ratio()
+        return ask.kind == live.kind, difflib.SequenceMatcher(None, "\n".join(ask.lines(names)), text).ratio()
 
     nearest = max(recorded, key=likeness, default=None)
     if nearest is None:
         return TapeMismatch(f"{problem}; nothing was asked for on it")
-    diff = difflib.unified_diff(nearest.lines(), live.lines(), "recorded", "asked", lineterm="", n=9)
+    diff = difflib.unified_diff(nearest.lines(names), live.lines(names), "recorded", "asked", lineterm="", n=9)
     return TapeMismatch(problem, nearest=str(nearest), diff="\n".join(diff))
 
 

@@ -231,6 +231,8 @@ class UsedTape:
         for subscription in subscriptions:
             if not any(each.holds(subscription) for each in left):
                 asks = [ask for each in left for ask in each.asks]
+                # How many bars and of which range it will want is not known yet.
+                known = ("method", "session_kind", "symbol", "interval")
                 wants_bars = subscription.wants_bars
                 live = Ask(
                     "series" if wants_bars else "quote",
@@ -242,7 +244,7 @@ class UsedTape:
                     "",
                     0,
                 )
-                raise mismatch(f"{self.path.name}: no connection that has not been played holds {live}", live, asks)
+                raise mismatch(f"{self.path.name}: no connection that has not been played holds {live}", live, asks, known)
         raise TapeMismatch(f"{self.path.name}: no connection that has not been played holds all that is subscribed")
 
     def _left(self) -> list[_Part]:
