@@ -341,6 +341,7 @@ def test_a_symbol_that_is_not_on_the_tape_exits_with_1(recorded: tuple[Path, byt
         (["record", "--source", FAKE, "-s", SYMBOL], "--output"),
         (["serve", "no-such-tape"], "no-such-tape"),
         (["serve", "."], "a directory"),
+        (["serve", "--plan", "gold"], "expected one of anonymous, free"),
         (["serve", "--tls-ca", "ca.pem"], "--tls with it"),
         (["serve", "--tls-cert", "cert.pem"], "expected both"),
         (["serve", "--tls", "--tls-ca", "no/such/folder/ca.pem"], "can be written"),

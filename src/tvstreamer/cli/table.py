@@ -188,6 +188,8 @@ COMMANDS = (
             _SPEED,
             Option("seed", "the seed of the market", "whole", zero=True),
             Option("unknown", "a symbol that does not exist, or a pattern; may be given several times", "list"),
+            Option("forbidden", "a symbol that the account may not see, or a pattern; may be given several times", "list"),
+            Option("plan", "the limits of the account: anonymous, free, essential, plus, premium, ...", metavar="NAME"),
             Option("strict", "reject what the real server is known to reject", "flag", default=False),
             Option("tls", "serve wss://, with a certificate that is made up", "flag", default=False),
             Option("tls-ca", "write here what makes clients trust that certificate", metavar="FILE"),

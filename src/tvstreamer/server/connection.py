@@ -71,6 +71,8 @@ class MarketConnection:
             number=self._number,
         )
         self.protocol.connected(now)
+        if manners.refusal:
+            self.protocol.refuse(manners.refusal, now)
 
     def disconnected(self, at: float, code: int) -> None:
         for desk in self._desks:

@@ -33,6 +33,7 @@ from tvstreamer.server.manners import MOST_BARS, MOST_UNSENT, REPLY_DELAY, SLOW_
 from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
 from tvstreamer.server.market_specs import Spec, market_sources
 from tvstreamer.server.pages import Pages
+from tvstreamer.server.plans import Plan, find_plan
 from tvstreamer.server.shared import SharedMarket
 from tvstreamer.server.steered import SteeredClock
 from tvstreamer.server.taped import TapeConnection, recorded_symbols
@@ -60,6 +61,7 @@ _LOOK: Final = 0.01
 """Real seconds between two looks at the journal."""
 _ENDED: Final = 1_000
 """Connections that are over and are remembered, for the journal and the faults that fired."""
+TOO_MANY_CONNECTIONS: Final = "user connections limit reached"
 _IN_MEMORY: Final[tuple[Carrier, ...]] = ("message", "handshake")
 
 
@@ -98,9 +100,10 @@ class FakeServer:
 
     `speed=1` is real time, `speed=10` ten times that, `speed="max"` a virtual clock that starts at a moment fixed by the
     seed and runs as fast as each client reads. `unknown` are patterns of symbols that do not exist; `tokens` are accepted
-    besides the anonymous ones; `heartbeat_timeout=None` never drops a client that does not echo; `strict` rejects what the
-    real server is known to reject; `most_bars` are given in one answer at the most. With `tape` the recorded traffic is
-    served in place of a market.
+    besides the anonymous ones, as a mapping until the moments of the server's clock that it tells; `heartbeat_timeout=None`
+    never drops a client that does not echo; `strict` rejects what the real server is known to reject; `most_bars` are given
+    in one answer at the most. `plan` has the limits of the clients' account, as a `Plan` or by its name, and `forbidden` are
+    patterns of symbols that it may not see. With `tape` the recorded traffic is served in place of a market.
 
     `market` says where prices come from, if not from the seed alone: a file of bars, a tape whose symbols are to answer any
     command, or several such by pattern of symbols, `{"BINANCE:*": "bars.csv", "*": "fake:seed=7"}`. `start` is when the server's
@@ -126,12 +129,14 @@ class FakeServer:
         market: Spec | Mapping[str, Spec] | None = None,
         start: float | None = None,
         unknown: Unknown = UNKNOWN,
-        tokens: Collection[str] = (),
+        tokens: Collection[str] | Mapping[str, float] = (),
         heartbeat_interval: float = HEARTBEAT_INTERVAL,
         heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
         reply_delay: float | None = None,
         strict: bool = False,
         most_bars: int = MOST_BARS,
+        plan: Plan | str | None = None,
+        forbidden: Collection[str] = (),
         slow_client: SlowClient = "drop",
         most_unsent: int = MOST_UNSENT,
         faults: FaultPlan | None = None,
@@ -158,8 +163,12 @@ class FakeServer:
         self._tape = None if tape is None else _Tape(Path(tape))
         self.clock = clock or self._new_clock()
         virtual = isinstance(self.clock, VirtualClock)
+        account = find_plan(plan)
         self._manners = Manners(
             tokens=tokens,
+            plan=account,
+            most_studies=account.studies,
+            forbidden=(forbidden,) if isinstance(forbidden, str) else forbidden,
             heartbeat_interval=heartbeat_interval,
             heartbeat_timeout=heartbeat_timeout,
             reply_delay=(0.0 if virtual else REPLY_DELAY) if reply_delay is None else reply_delay,
@@ -225,8 +234,15 @@ class FakeServer:
         if self._tape is not None:
             connection = TapeConnection(self._tape.playback, manners, number)
         else:
-            connection = MarketConnection(self._market, manners, number)
+            connection = MarketConnection(self._market, self._manners_to_the_next(manners), number)
         return FaultyPeer(connection, clock, plan, number)
+
+    def _manners_to_the_next(self, manners: Manners) -> Manners:
+        """The manners to the next client, who may be one too many for the account."""
+        most = manners.plan.connections
+        with self._lock:
+            is_full = most is not None and sum(peer.open for peer, _ in self._peers) >= most
+        return replace(manners, refusal=TOO_MANY_CONNECTIONS) if is_full else manners
 
     # --- connections ----------------------------------------------------------------------------------------------
 

@@ -27,7 +27,8 @@ class Manners:
     `tokens` are accepted besides the anonymous ones; as a mapping they tell until when, in seconds of the server's clock.
     `heartbeat_timeout=None` never drops a client that does not echo. `reply_delay` is how long replies are collected, in
     seconds of the server's clock. `most_studies` is how many a chart session may have, None for any number; `plan` has the
-    other limits of the client's account. `forbidden` are patterns of symbols that it may not see.
+    other limits of the client's account. `forbidden` are patterns of symbols that it may not see. With `refusal` every
+    client is sent away for that reason.
     `most_unsent` characters may wait for a client that does not take them; beyond that, `slow_client` says whether it is
     dropped or told less (`conflate`).
     """
@@ -41,6 +42,7 @@ class Manners:
     most_studies: int | None = None
     plan: Plan = UNLIMITED
     forbidden: Collection[str] = ()
+    refusal: str = ""
     slow_client: SlowClient = "drop"
     most_unsent: int = MOST_UNSENT
 

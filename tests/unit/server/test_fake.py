@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from tvstreamer import Bar, Event, Tick, TvWSClient
+from tvstreamer import Bar, Event, Subscription, Tick, TvWSClient
 from tvstreamer.clock import VirtualClock
 from tvstreamer.errors import AuthError, FramingError, InvalidPlan, SeriesError, SymbolError, TransportClosed, VerificationFailed
-from tvstreamer.events import HistoryComplete, SeriesFailed, SymbolFailed
+from tvstreamer.events import HistoryComplete, SeriesFailed, StudyFailed, SymbolFailed
 from tvstreamer.protocol import framing
 from tvstreamer.server.fake import FakeServer
+from tvstreamer.server.plans import Plan
 from tvstreamer.server.steered import SteeredClock
 from tvstreamer.server.verification import Expected
+from tvstreamer.studies import Study
 
 BTC = "BINANCE:BTCUSDT"
 
@@ -62,6 +64,57 @@ def test_a_bad_token_is_refused_at_the_end_of_the_stream(over_loopback: bool) ->
         with TvWSClient([BTC], source=source, token="bad") as client:
             with pytest.raises(AuthError, match="bad auth token"):
                 take(client)
+
+
+@pytest.mark.parametrize("over_loopback", [False, True])
+def test_a_token_is_good_until_it_expires(over_loopback: bool) -> None:
+    with FakeServer(seed=1, speed=1, tokens={"late": 4e9, "gone": 1e9}) as server:
+        source: object = server.url if over_loopback else server.connect
+        with TvWSClient([BTC], source=source, token="late") as client:
+            assert take(client, until=lambda told: any(isinstance(event, Tick) for event in told))
+        with TvWSClient([BTC], source=source, token="gone") as client:
+            with pytest.raises(AuthError, match="bad auth token"):
+                take(client)
+
+
+def test_a_plan_ends_the_history_and_says_so() -> None:
+    with FakeServer(seed=1, speed="max", plan=Plan(bars=12)) as server:
+        with TvWSClient(source=server.connect, clock=server.clock) as client:
+            history = client.get_history(BTC, "1", 20)
+    assert (len(history), history.complete, history.limit) == (12, False, "limit")
+
+
+def test_a_plan_has_so_many_studies_and_no_more() -> None:
+    with FakeServer(seed=1, speed="max", plan="free") as server:
+        studies = [Study("EMA", length=length) for length in (5, 6, 7)]
+        with TvWSClient([Subscription(BTC, "1", studies=studies)], source=server.connect, clock=server.clock) as client:
+            events = take(client, until=lambda told: any(isinstance(event, StudyFailed) for event in told))
+    (failed,) = [event for event in events if isinstance(event, StudyFailed)]
+    assert failed.reason.startswith("The maximum number of studies")
+
+
+@pytest.mark.parametrize("over_loopback", [False, True])
+def test_a_plan_has_so_many_connections_at_a_time(over_loopback: bool) -> None:
+    with FakeServer(seed=1, speed=1, plan=Plan(connections=1)) as server:
+        source: object = server.url if over_loopback else server.connect
+        with TvWSClient([BTC], source=source) as first:
+            assert take(first, until=lambda told: any(isinstance(event, Tick) for event in told))
+            with TvWSClient([BTC], source=source) as second:
+                with pytest.raises(AuthError, match="user connections limit reached"):
+                    take(second)
+            assert take(first, until=lambda told: any(isinstance(event, Tick) for event in told))
+
+
+def test_a_symbol_that_is_forbidden_fails_in_charts_and_quotes() -> None:
+    with FakeServer(seed=1, speed="max", forbidden="ECONOMICS:*") as server:
+        with TvWSClient([("ECONOMICS:USGDP", "1D")], source=server.connect, clock=server.clock) as client:
+            events = take(client, until=lambda told: any(isinstance(event, SeriesFailed) for event in told))
+    assert any("permission denied" in event.reason for event in events if isinstance(event, SymbolFailed))
+
+
+def test_a_plan_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(InvalidPlan, match="plan 'gold': expected one of anonymous"):
+        FakeServer(plan="gold")
 
 
 def test_history_has_as_many_bars_as_asked_for() -> None:
