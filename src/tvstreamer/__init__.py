@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "tvstreamer.wsclient": ("HistoryResult", "QuoteSnapshot", "TvWSClient"),
     "tvstreamer.protocol.history": ("HistoryProgress",),
+    "tvstreamer.protocol.limits": ("Limits",),
     "tvstreamer.streaming": ("StreamRouter",),
     "tvstreamer.protocol.subscription": ("Subscription",),
     "tvstreamer.intervals": ("Interval",),
@@ -35,7 +36,8 @@ _HOMES = {
     "tvstreamer.errors": (
         "AuthError", "ConnectFailed", "ContinuityError", "CredentialsError", "CredentialsNotFound",
         "CriticalError", "FramingError", "InvalidInterval", "InvalidPlan",
-        "InvalidSource", "InvalidStudy", "InvalidSymbol", "LocalProtocolError", "MailboxFull", "MissingDependencyError",
+        "InvalidSource", "InvalidStudy", "InvalidSymbol", "LimitExceeded", "LocalProtocolError", "MailboxFull",
+        "MissingDependencyError",
         "ProtocolError", "RemoteProtocolError", "SeriesError", "ServerError", "ServerStartError", "SymbolError",
         "TapeError", "TapeExhausted", "TapeFormatError", "TapeMismatch", "TapeVersionError", "TapeWriteError",
         "TokenExpired", "TokenRefreshFailed",
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
         InvalidSource,
         InvalidStudy,
         InvalidSymbol,
+        LimitExceeded,
         LocalProtocolError,
         MailboxFull,
         MissingDependencyError,
@@ -110,6 +113,7 @@ if TYPE_CHECKING:
     from tvstreamer.intervals import Interval
     from tvstreamer.logging_utils import configure_logging, trace
     from tvstreamer.protocol.history import HistoryProgress
+    from tvstreamer.protocol.limits import Limits
     from tvstreamer.protocol.subscription import Subscription
     from tvstreamer.protocol.watchdogs import Watchdogs
     from tvstreamer.proxy import Proxy

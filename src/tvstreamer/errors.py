@@ -32,6 +32,7 @@
       InvalidStudy (also a ValueError)
       InvalidSource (also a ValueError)
       InvalidPlan (also a ValueError)
+        LimitExceeded
       ContinuityError
       MailboxFull
       UnsupportedFault
@@ -253,6 +254,10 @@ class InvalidSource(TvError, ValueError):
 
 class InvalidPlan(TvError, ValueError):
     """An argument outside of its range, or a combination that has no meaning."""
+
+
+class LimitExceeded(InvalidPlan):
+    """More is asked for than the limits allow that the client was given. The server was not asked."""
 
 
 class ContinuityError(TvError):

@@ -30,6 +30,7 @@ from tvstreamer.protocol.charts import OnGap
 from tvstreamer.protocol.client import ClientProtocol, ClientStatistics, Settings
 from tvstreamer.protocol.fields import quote_fields
 from tvstreamer.protocol.history import HistoryProgress, HistoryRequest
+from tvstreamer.protocol.limits import Limits
 from tvstreamer.protocol.snapshots import QuoteRequest
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.subscription import subscriptions as _read_subscriptions
@@ -151,6 +152,9 @@ class TvWSClient:
     two messages, and should answer within seconds. A token that has expired is not sent (`TokenExpired`), and where no new one
     comes, the stream ends with `TokenRefreshFailed`.
 
+    `limits` are those of your account (`Limits`, or the name of a plan): what goes beyond is `LimitExceeded` before the server is
+    asked. `timezone` is that of charts; see `set_timezone`.
+
     `fields` are those of quotes: `"default"`, `"all"`, another set of `FIELD_SETS`, or a list of names.
 
     `faults` is a `FaultPlan`, or the path of one in TOML: what comes from the source, whichever it is, suffers them.
@@ -186,6 +190,8 @@ class TvWSClient:
         watchdogs: Watchdogs | None = DEFAULT_WATCHDOGS,
         faults: FaultPlan | str | os.PathLike[str] | None = None,
         fields: str | Iterable[str] = "default",
+        limits: Limits | str | None = None,
+        timezone: str | None = None,
         backlog: int = 100_000,
         begin: float = 0.0,
         end: float | None = None,
@@ -195,6 +201,8 @@ class TvWSClient:
         self._credentials = auth or Credentials.from_environment(
             environ, token=None if callable(token) else token, sessionid=sessionid, sessionid_sign=sessionid_sign
         )
+        self._limits = Limits.of(limits)
+        self._limits.check_subscriptions(self._wanted)
         self._token = TokenWatch(
             self._credentials.token, fetch=token if callable(token) else None, expiring=on_token_expiring
         )
@@ -202,6 +210,7 @@ class TvWSClient:
             n_init_bars=n_init_bars,
             token=self._credentials.token,
             quote_fields=quote_fields(fields),
+            timezone=timezone,
             on_gap=on_gap or "fill",
             watchdogs=watchdogs or OFF,
         )
@@ -566,11 +575,13 @@ class TvWSClient:
         wanted = Subscription.of(subscription)
         if self._pump is None:
             if wanted not in self._wanted:
+                self._limits.check_subscriptions([*self._wanted, wanted])
                 self._wanted.append(wanted)
             return
         self._not_open_loop("subscribe")
         with self._pump.lock:
             if wanted not in self._pump.protocol.subscriptions:
+                self._limits.check_subscriptions([*self._pump.protocol.subscriptions, wanted], self._requests())
                 self._pump.catch_up()
                 self._pump.protocol.subscribe(wanted)
                 self._pump.flush()
@@ -588,6 +599,24 @@ class TvWSClient:
                 self._pump.catch_up()
                 self._pump.protocol.unsubscribe(wanted)
                 self._pump.flush()
+
+    def set_timezone(self, timezone: str) -> None:
+        """Another time zone for charts: it moves where days, weeks and months begin. `exchange` is that of the symbol.
+
+        The server does not send again what it has sent. Raises `InvalidPlan`; a zone that the server does not know is a `Notice`.
+        """
+        if self._pump is None:
+            self._settings = replace(self._settings, timezone=timezone)
+            return
+        self._not_open_loop("set_timezone")
+        with self._pump.lock:
+            self._pump.catch_up()
+            self._pump.protocol.set_timezone(timezone)
+            self._pump.flush()
+
+    def _requests(self) -> int:
+        """How many series history requests have at the moment."""
+        return sum(isinstance(each.request, HistoryRequest) for each in self._waiting)
 
     def covers(self, subscription: Subscription) -> bool:
         """Whether what this asks for comes already: it is subscribed, or a tape is played whole."""
@@ -635,12 +664,16 @@ class TvWSClient:
         until = None if end is None else instant(end, "end")
         if n is None and since is None:
             n = 300
+        self._limits.check_history(n)
         self.connect()
         assert self._source is not None
         assert self._pump is not None
         if self._source.tape is not None:
             return self._recorded_history(self._source.tape, symbol, parsed, n, since, until)
         pump = self._pump
+
+        with pump.lock:
+            self._limits.check_subscriptions(pump.protocol.subscriptions, self._requests() + 1)
 
         def tell(request: HistoryRequest) -> None:
             with pump.lock:

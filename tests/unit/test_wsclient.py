@@ -27,6 +27,8 @@ from tvstreamer import (
     HistoryProgress,
     InvalidPlan,
     InvalidSource,
+    LimitExceeded,
+    Limits,
     LocalProtocolError,
     MailboxFull,
     Quote,
@@ -523,3 +525,32 @@ def test_a_tape_asks_nobody_for_a_token(tmp_path: Path) -> None:
         client.poll(10)
     with TvWSClient(source=tape, token=token_until(1000, "old")) as replay:
         assert list(replay.stream())
+
+
+def test_what_is_beyond_the_limits_is_refused_before_the_server_is_asked() -> None:
+    with pytest.raises(LimitExceeded, match="2 series at once: the limit is 1"):
+        TvWSClient([PAIR, ("A:B", "1")], limits=Limits(series=1))
+    client = TvWSClient([PAIR], source="fake:speed=max", limits=Limits(series=2, history=100, quotes=2), n_init_bars=5)
+    with client:
+        with pytest.raises(LimitExceeded, match="history of 101 bars: the limit is 100"):
+            client.get_history(*PAIR, 101)
+        assert len(client.get_history(*PAIR, 100)) == 100
+        client.subscribe(("BINANCE:ETHUSDT", "1"))
+        with pytest.raises(LimitExceeded, match="3 series at once"):
+            client.get_history(*PAIR, 5)
+        with pytest.raises(LimitExceeded, match="ticks or quotes of 3 symbols"):
+            client.subscribe("NASDAQ:AAPL")
+    unopened = TvWSClient([PAIR], source="fake:speed=max", limits=Limits(quotes=1))
+    with pytest.raises(LimitExceeded):
+        unopened.subscribe("A:B")
+
+
+def test_the_time_zone_of_charts_may_be_set_at_any_time(tmp_path: Path) -> None:
+    tape = tmp_path / "s.jsonl"
+    client = TvWSClient([PAIR], source="fake:speed=max", timezone="Etc/UTC", n_init_bars=5, record=tape)
+    client.set_timezone("Europe/Berlin")
+    with client:
+        client.set_timezone("Asia/Tokyo")
+        client.poll(1)
+    zones = [zone for zone in ("Etc/UTC", "Europe/Berlin", "Asia/Tokyo") if f'"{zone}"' in tape.read_text()]
+    assert zones == ["Europe/Berlin", "Asia/Tokyo"]

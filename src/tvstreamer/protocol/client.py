@@ -35,6 +35,7 @@ from tvstreamer.errors import (
     ServerError,
     SymbolError,
     TvError,
+    shorten,
 )
 from tvstreamer.events import (
     Connected,
@@ -84,6 +85,7 @@ from tvstreamer.protocol.packets import (
     SetAuthToken,
     SetLocale,
     StudyErrorReply,
+    SwitchTimezone,
     SymbolErrorReply,
     SymbolResolved,
     TimescaleUpdate,
@@ -109,6 +111,7 @@ _ANEW = "anew"
 """A series that begins anew although one of its symbol and interval was lost with a connection: the consumer had ended that one
 meanwhile, when there was no connection to tell it to, and so no other trace of it is on a tape."""
 _STALLED = re.compile(r"stalled: ([a-z]+) for ([0-9.]+) s")
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+\-]{0,31}(/[A-Za-z0-9_+\-]{1,31}){0,2}")
 _NOTICE_EVERY = 60.0
 _MOST_METHODS = 1000
 
@@ -124,12 +127,17 @@ class Settings:
     """None for all that there are."""
     on_gap: OnGap = "fill"
     watchdogs: Watchdogs = OFF
+    timezone: str | None = None
+    """Of charts: it moves where days, weeks and months begin. None leaves it to the server."""
 
     def __post_init__(self) -> None:
         if not (isinstance(self.n_init_bars, int) and 1 <= self.n_init_bars <= 1_000_000):
             raise InvalidPlan(f"n_init_bars {self.n_init_bars!r}: expected a whole number from 1 to 1000000")
         if self.on_gap not in get_args(OnGap):
             raise InvalidPlan(f"on_gap {self.on_gap!r}: expected one of {', '.join(get_args(OnGap))}")
+
+        if self.timezone is not None:
+            check_timezone(self.timezone)
 
     def __repr__(self) -> str:
         return f"Settings(n_init_bars={self.n_init_bars})"
@@ -245,6 +253,12 @@ class ClientProtocol:
         unanswered, self._unanswered = self._unanswered, []
         for request in unanswered:
             self._ask(request)
+
+    def set_timezone(self, timezone: str) -> None:
+        """Another time zone for charts from now on; the server does not send again what it has sent. Raises `InvalidPlan`."""
+        self._settings = replace(self._settings, timezone=timezone)
+        for session in self._charts if self._open else ():
+            self._send(SwitchTimezone(SwitchTimezone.Params(session, timezone)))
 
     def authenticate(self, token: str) -> None:
         """Another token from now on: on this connection, where there is one, and on those to come."""
@@ -447,6 +461,8 @@ class ClientProtocol:
         session = self._ids.session("cs", purpose)
         series, turnaround, alias = self._ids.series()
         self._send(ChartCreateSession(ChartCreateSession.Params(session)))
+        if self._settings.timezone is not None:
+            self._send(SwitchTimezone(SwitchTimezone.Params(session, self._settings.timezone)))
         self._send(ResolveSymbol(ResolveSymbol.Params(session, alias, wire_symbol(symbol))))
         self._send(CreateSeries(CreateSeries.Params(session, series, turnaround, alias, interval, count, period)))
         return session, series
@@ -818,7 +834,10 @@ class ClientProtocol:
     def _on_critical_error(self, reply: CriticalErrorReply, at: float) -> None:
         p = reply.p
         detail = f"{p.reason}: {p.info if isinstance(p.info, str) else codec.wire_json(p.info)}"
-        if p.session in self._snapshots:
+        if p.reason == "invalid timezone":
+            # The series of that session go on as before.
+            self._events.append(Notice(at, "critical_error", "critical_error", 1, detail))
+        elif p.session in self._snapshots:
             self._snapshots[p.session].fail(CriticalError(f"quotes: {detail}", reply))
         elif not self._fail_series(p.session, None, detail, reply, at):
             self._events.append(Notice(at, "critical_error", "critical_error", 1, detail))
@@ -931,6 +950,12 @@ def _interval(resolution: str) -> tuple[str, int | None]:
     except InvalidInterval:
         return resolution, None
     return str(interval), interval.seconds
+
+
+def check_timezone(name: object) -> None:
+    """Raises `InvalidPlan` for what cannot be the name of a time zone; whether there is one, the server knows."""
+    if not (isinstance(name, str) and _ZONE.fullmatch(name)):
+        raise InvalidPlan(f"timezone {shorten(name)}: expected a name such as America/New_York, Etc/UTC or exchange")
 
 
 def _moment(time: float) -> str:

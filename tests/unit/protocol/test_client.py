@@ -1356,3 +1356,28 @@ def test_another_token_goes_out_at_once_and_with_each_new_connection(talk: Talk)
     talk.client.connected(3.0)
     talk.read()
     assert [command.p.token for command in talk.sent if command.__class__.__name__ == "SetAuthToken"][-1] == "third"
+
+
+def test_a_time_zone_goes_to_each_chart_and_with_each_new_one(talk: Talk) -> None:
+    talk.client.set_timezone("Europe/Berlin")
+    assert talk.read() == ["switch_timezone"]
+    talk.client.subscribe(Subscription("EX:OTHER", "1", ticks=False))
+    assert talk.read()[:2] == ["chart_create_session", "switch_timezone"]
+    talk.lose(2.0)
+    talk.client.set_timezone("Etc/UTC")
+    assert talk.read() == []
+    talk.client.connected(3.0)
+    assert talk.read().count("switch_timezone") == 2
+    assert Talk(PAIR, timezone="exchange").sent
+
+
+def test_a_time_zone_that_the_server_does_not_know_costs_no_series(talk: Talk) -> None:
+    (notice,) = talk.hear("critical_error", talk.cs, "invalid timezone", "method: switch_timezone")
+    assert isinstance(notice, Notice)
+    assert bars(talk.rows(row(0))) == [(0, None, 0)]
+
+
+@pytest.mark.parametrize("name", ["", "a b", 7, "/", "A" * 40])
+def test_what_cannot_be_a_time_zone_is_refused(talk: Talk, name: Any) -> None:
+    with pytest.raises(InvalidPlan, match="timezone .*: expected a name such as America/New_York"):
+        talk.client.set_timezone(name)
