@@ -65,4 +65,4 @@ PLANS = {
     "expert": Limits(history=25_000),
     "ultimate": Limits(history=40_000),
 }
-"""Bars of history, as other clients quote TradingView's support pages; not measured. How many series a plan allows is not known."""
+"""Bars of history, as other clients quote TradingView's support pages; not measured. How many series a plan has is not known."""
