@@ -10,6 +10,7 @@ import random
 import re
 import secrets
 import threading
+import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -179,6 +180,9 @@ class FakeServer:
         )
         self._address = (host, port)
         self._certificate = self._new_certificate(tls)
+        if self._certificate is not None:
+            # For a server that nobody closes.
+            weakref.finalize(self, self._certificate.discard)
         self._control_port = None if control is False else 0 if control is True else control
         if self._control_port is not None and not 0 <= self._control_port <= _LAST_PORT:
             raise InvalidPlan(f"control {control!r}: expected True, or the number of a port up to {_LAST_PORT}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import socket
 import ssl
@@ -83,3 +84,11 @@ def test_an_address_that_stands_for_all_is_no_name_in_the_certificate() -> None:
         certificate.discard()
         certificate.discard()
         assert not certificate.ca_pem.exists()
+
+
+def test_what_was_made_up_is_gone_with_a_server_that_nobody_closed() -> None:
+    server = FakeServer(tls=True)
+    ca = server.ca_pem
+    del server
+    gc.collect()
+    assert not ca.exists()
