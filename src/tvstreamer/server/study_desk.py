@@ -217,4 +217,4 @@ class StudyDesk:
             return []
         lengths = sum(value for _, value in study.inputs if isinstance(value, int))
         until = math.nextafter(rows[0][1].time, 0)
-        return feed.instrument.history(feed.interval, until=until, count=SHOWN_BEFORE + lengths, at=until)
+        return feed.instrument.history(feed.interval, until=until, count=SHOWN_BEFORE + lengths, at=math.inf)

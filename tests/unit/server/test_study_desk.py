@@ -273,3 +273,12 @@ def test_studies_that_nobody_created_are_noted() -> None:
     client.send("remove_study", "cs", "st1")
     assert errors(client.wait()) == []
     assert client.journal == [("ignored", "modify_study", "no study st1"), ("ignored", "remove_study", "no study st1")]
+
+
+def test_a_study_of_a_late_feed_has_the_bars_right_before_the_series_too() -> None:
+    client = Client()
+    client.series(symbol="EXAMPLE:DELAYED", count=3)
+    client.study(length=2)
+    times = [row["v"][0] for row in rows(client.wait(), "st1")]
+    bars = client.market.history("EXAMPLE:DELAYED", "1", until=START, count=20, at=START)
+    assert times[-20:] == [bar.time for bar in bars]
