@@ -15,17 +15,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from tvstreamer import __version__
 from tvstreamer.auth import Credentials, TokenWatch
+from tvstreamer.bar_replay import BarReplay, moment
 from tvstreamer.clock import Clock, Moment, VirtualClock, instant
 from tvstreamer.continuity import Ledger
 from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout, shorten
 from tvstreamer.events import Bar, Event, Quote
 from tvstreamer.intervals import Interval
+from tvstreamer.protocol.bar_replay import BarReplayProtocol
 from tvstreamer.protocol.charts import OnGap
 from tvstreamer.protocol.client import ClientProtocol, ClientStatistics, Settings
 from tvstreamer.protocol.fields import quote_fields
@@ -683,6 +686,45 @@ class TvWSClient:
 
         request = self._ask(lambda protocol: protocol.request_history(symbol, parsed, n, start=since, end=until), timeout, tell)
         return HistoryResult(request.bars, complete=request.complete, limit=request.limit)
+
+    def bar_replay(
+        self,
+        symbol: str,
+        interval: Interval | str,
+        start: float | datetime,
+        *,
+        bars: int | None = None,
+        timeout: float = 30.0,
+    ) -> BarReplay:
+        """A bar replay of a symbol, which begins with `bars` bars (`n_init_bars` of them) up to `start`.
+
+        `start` is in seconds since the epoch, or a `datetime` with a timezone. It has a connection of its own to the same
+        source, which is not recorded. Raises `TapeMismatch` on a tape, which holds what was, and no server to ask.
+        """
+        if self._is_tape():
+            raise TapeMismatch(f"bar replay of {symbol}: a tape holds none; expected a server, live or fake")
+        begin = moment(start)
+        source = self._open()
+        try:
+            with self._turning:
+                token = self._token.start(source.clock.now())
+            protocol = BarReplayProtocol(
+                symbol,
+                interval,
+                begin,
+                rng=random.Random(self._seed),
+                bars=self._settings.n_init_bars if bars is None else bars,
+                token=token,
+                locale=self._settings.locale,
+            )
+        except BaseException:
+            source.close()
+            raise
+        if self._faults:
+            from tvstreamer.transports.faulty import faulty
+
+            source = replace(source, connector=faulty(source.connector, self._faults, clock=source.clock))
+        return BarReplay(source, protocol, timeout=timeout)
 
     def snapshot(
         self, symbols: str | Iterable[str], fields: str | Iterable[str] = "default", *, timeout: float = 30.0
