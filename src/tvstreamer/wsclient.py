@@ -499,7 +499,7 @@ class TvWSClient:
             token = watch.renew(now)
             if token is not None:
                 if self._redactor is not None:
-                    self._redactor.add(token)
+                    self._redactor.learn([token])
                 with pump.lock:
                     pump.catch_up()
                     pump.protocol.authenticate(token)

@@ -71,13 +71,6 @@ class Redactor:
         self._needles: list[bytes] = []
         self.learn(secrets)
 
-    def add(self, secret: str) -> None:
-        """One more value that must not reach the tape."""
-        if len(secret) >= _SHORTEST:
-            forms = set(self._secrets) | set(_forms(secret)) - {ANONYMOUS_TOKEN}
-            self._secrets = sorted(forms, key=lambda form: (-len(form), form))
-            self._needles = [each.encode("utf-8", "surrogatepass") for each in self._secrets]
-
     def __repr__(self) -> str:
         return f"<Redactor of {len(self._secrets)} given secrets>"
 

@@ -163,10 +163,10 @@ def test_what_is_learnt_later_is_secret_from_then_on() -> None:
 
 def test_a_secret_may_be_added_later() -> None:
     redactor = Redactor(key=b"k" * 32)
-    redactor.add("x")
+    redactor.learn(["x"])
     assert redactor.url("x later-secret") == "x later-secret"
-    redactor.add("later-secret")
-    redactor.add("later-secret")
+    redactor.learn(["later-secret"])
+    redactor.learn(["later-secret"])
     assert "later-secret" not in redactor.url("x later-secret")
     assert redactor.suspects(b"a later-secret")
     assert repr(redactor) == "<Redactor of 1 given secrets>"
