@@ -24,6 +24,7 @@ _HOMES = {
     "tvstreamer.studies": ("Study",),
     "tvstreamer.server.fake": ("FakeServer",),
     "tvstreamer.proxy": ("Proxy",),
+    "tvstreamer.bar_replay": ("BarReplay",),
     "tvstreamer.faults": ("FaultPlan",),
     "tvstreamer.reconnect": ("ReconnectPolicy",),
     "tvstreamer.protocol.watchdogs": ("Watchdogs",),
@@ -51,6 +52,7 @@ __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - the names are th
 
 if TYPE_CHECKING:
     from tvstreamer.auth import Credentials
+    from tvstreamer.bar_replay import BarReplay
     from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
     from tvstreamer.errors import (
         AuthError,
