@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shlex
 from pathlib import Path
 
 import pytest
 
 from readme_blocks import Block, blocks
+from tvstreamer.testing import plugin
+from tvstreamer.testing.modes import MODES
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
 
@@ -29,6 +32,16 @@ def test_the_guide_comes_out_as_it_says(pytester: pytest.Pytester, monkeypatch: 
                 assert result.parseoutcomes() == {word: int(count)}, f"testing.md:{block.line}: {command}"
                 ran += 1
     assert ran > 0
+
+
+def test_the_guide_names_every_fixture_marker_mode_and_option(pytester: pytest.Pytester) -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    shown = pytester.runpytest_inprocess("-p", "tvstreamer.testing.plugin", "--help", "--fixtures", "--markers").stdout.str()
+    names = {*re.findall(r"^  (--tv-[a-z-]+)", shown, re.MULTILINE), *re.findall(r"^@pytest\.mark\.(tv_\w+)", shown, re.MULTILINE)}
+    fixtures = {name for name, value in vars(plugin).items() if name.startswith("tv_") and callable(value)}
+    assert len(fixtures) == 8
+    for name in (*names, *fixtures, *MODES):
+        assert f"`{name}" in text, name
 
 
 def promises(block: Block) -> list[tuple[str, str]]:

@@ -280,6 +280,16 @@ def test_what_is_left_open_is_closed_and_named(pytester: pytest.Pytester) -> Non
     result = pytester.runpytest_inprocess(*PLUGIN, "-p", "no:randomly", "-W", "always")
     result.assert_outcomes(passed=2, warnings=1)
     result.stdout.fnmatch_lines(["*TapeWarning: left open by test_leaks, and closed: replay connection to fake:"])
+    # Users can turn it into an error by its name.
+    args = ("-p", "no:randomly", "-W", "always", "-W", "error::tvstreamer.testing.TapeWarning")
+    pytester.runpytest_inprocess(*PLUGIN, *args).assert_outcomes(passed=1, failed=1)
+
+
+def test_a_tape_that_no_fixture_uses_is_told(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.tv_tape\ndef test_it(): pass")
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*TypeError: marker tv_tape: expected a test with tv_client or tv_replay, which give it its tape"])
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------

@@ -9,11 +9,13 @@ _HOMES = {
     "tvstreamer.clock": ("VirtualClock",),
     "tvstreamer.testing.digest": ("assert_replay_digest", "event_log", "replay_digest"),
     "tvstreamer.testing.goldens": ("assert_events", "update_goldens"),
+    "tvstreamer.testing.harness": ("TapeWarning",),
     "tvstreamer.testing.taping": ("UsedTape", "use_tape"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "TapeWarning",
     "UsedTape",
     "VirtualClock",
     "assert_events",
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from tvstreamer.clock import VirtualClock
     from tvstreamer.testing.digest import assert_replay_digest, event_log, replay_digest
     from tvstreamer.testing.goldens import assert_events, update_goldens
+    from tvstreamer.testing.harness import TapeWarning
     from tvstreamer.testing.taping import UsedTape, use_tape
 
 

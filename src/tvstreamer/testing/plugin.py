@@ -2,6 +2,8 @@
 
 Only what pytest has to know at its start stands here. All that needs the rest of tvstreamer is in `harness`, which is imported
 when a test first uses one of the fixtures: a suite that does not pays nothing.
+
+PYTEST_DONT_REWRITE: there is no assertion in here, and pytest warns of plugins that were imported before it could rewrite them.
 """
 
 from __future__ import annotations
@@ -146,6 +148,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                     raise TypeError(f"marker {name}: unknown keyword {keyword!r}: {expected}")
             if name == "tv_tape" and len(marker.args) > 1:
                 raise TypeError(f"marker tv_tape: {len(marker.args)} names: expected one, or none")
+    if item.get_closest_marker("tv_tape") and not {"tv_client", "tv_replay"} & set(getattr(item, "fixturenames", ())):
+        raise TypeError("marker tv_tape: expected a test with tv_client or tv_replay, which give it its tape")
     if item.get_closest_marker("tv_live") and commanded_mode(item.config) in ("", "none"):
         pytest.skip("talks to the live feed: say so with --tv-record=once, or another mode")
 
