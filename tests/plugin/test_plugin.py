@@ -340,6 +340,18 @@ def test_lists_of_events_are_compared_event_by_event(pytester: pytest.Pytester) 
     result.stdout.fnmatch_lines(["*At index 1 diff: 2 != 3*"])
 
 
+def test_golden_files_are_written_when_that_is_asked_for(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        from tvstreamer import Tick
+        from tvstreamer.testing import assert_events
+        def test_it(request): assert_events([Tick("A:B", 1.0, 1.0, 1.0)], request.path.parent / "golden.jsonl")
+    """)
+    run(pytester).assert_outcomes(failed=1)
+    run(pytester, "--tv-update-goldens").assert_outcomes(passed=1)
+    (pytester.path / "golden.jsonl").write_bytes((pytester.path / "golden.jsonl").read_bytes() * 2)
+    run(pytester).assert_outcomes(failed=1)
+
+
 def test_a_skipped_test_saves_and_explains_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_mod=STREAMS + "    pytest.skip('enough')\n")
     run(pytester, "--tv-record=once").assert_outcomes(skipped=1)

@@ -78,6 +78,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="fail where a folder of tapes holds one that no collected test has",
     )
+    group.addoption(
+        "--tv-update-goldens",
+        dest="tv_update_goldens",
+        action="store_true",
+        default=False,
+        help="write the files that assert_events compares with",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -94,6 +101,19 @@ def pytest_configure(config: pytest.Config) -> None:
     seed = setting(config, "tv_seed")
     if seed and not seed.isdecimal():
         raise pytest.UsageError(f"tv_seed {seed!r}: expected a whole number")
+    _update_goldens(config, True)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    # Another run may follow in this process.
+    _update_goldens(config, False)
+
+
+def _update_goldens(config: pytest.Config, on: bool) -> None:
+    if config.getoption("tv_update_goldens"):
+        from tvstreamer.testing.goldens import update_goldens
+
+        update_goldens(on)
 
 
 def setting(config: pytest.Config, name: str) -> str:
