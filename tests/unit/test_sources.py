@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tvstreamer.auth import Credentials
-from tvstreamer.clock import ScaledClock, SystemClock, VirtualClock
+from tvstreamer.clock import ScaledClock, VirtualClock
 from tvstreamer.errors import InvalidSource
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.sources import Source, fake_options, open_source, parse_speed
@@ -37,8 +37,9 @@ def test_sockets_need_a_reader_thread(spec: str, url: str) -> None:
 def test_a_fake_is_inline_only_at_full_speed() -> None:
     fast, real, scaled = opened("fake:seed=7,speed=max"), opened("fake"), opened("fake", speed=10, seed=3)
     assert (fast.threaded, fast.seed, isinstance(fast.clock, VirtualClock)) == (False, 7, True)
-    assert (real.threaded, real.seed, isinstance(real.clock, SystemClock)) == (True, None, True)
-    assert (scaled.threaded, scaled.seed, isinstance(scaled.clock, ScaledClock)) == (True, 3, True)
+    for source, seed, factor in ((real, None, 1), (scaled, 3, 10)):
+        assert isinstance(source.clock, ScaledClock)
+        assert (source.threaded, source.seed, source.clock.factor) == (True, seed, factor)
     for source in (fast, real, scaled):
         source.close()
 
