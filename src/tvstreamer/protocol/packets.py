@@ -182,7 +182,7 @@ class CreatePointset(Command, frozen=True, gc=False, tag="create_pointset"):
         turnaround: str
         symbol: Any = ""
         interval: Any = ""
-        points: Any = ()
+        points: list[Any] = []
 
     p: Params
 
