@@ -26,10 +26,10 @@ _PORTION: Final = 24
 
 class Variant(NamedTuple):
     """How a client wants to see a symbol, in the words of the wire: `session` is `regular` or `extended`, `adjustment`
-    `splits`, `dividends` or `none`.
+    `splits` or `none`.
 
-    What a symbol does not have it is not shown in: without extended hours `extended` is the regular session. There are
-    no dividends, so that `dividends` is the same as `splits`.
+    What a symbol does not have it is not shown in: without extended hours `extended` is the regular session. What shares
+    pay is no variant: it is taken out of their bars, see `converted`.
     """
 
     session: str = "regular"
