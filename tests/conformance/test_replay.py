@@ -64,8 +64,12 @@ class TapePeer:
             yield from reader
 
 
-def opened(peer: TapePeer, clock: SystemClock) -> ReplayTransport:
-    return ReplayTransport(Playback(1, peer.records(), []), peer.header, Record(0, 1, "open"), clock, "tape")
+@contextmanager
+def opened(peer: TapePeer, clock: SystemClock) -> Iterator[ReplayTransport]:
+    playback = Playback(1, peer.records(), [])
+    yield ReplayTransport(playback, peer.header, Record(0, 1, "open"), clock, "tape")
+    # A garbage collector might find the file before the generator that closes it.
+    playback.close()
 
 
 def test_a_tape_keeps_the_promises_that_a_tape_can_keep(tmp_path: Path) -> None:
@@ -73,7 +77,8 @@ def test_a_tape_keeps_the_promises_that_a_tape_can_keep(tmp_path: Path) -> None:
     def make() -> Iterator[Pair]:
         clock = SystemClock()
         peer = TapePeer(tmp_path / "tape.jsonl", clock)
-        yield opened(peer, clock), peer
+        with opened(peer, clock) as transport:
+            yield transport, peer
 
     assert check_transport(make) == [
         "sent messages arrive whole in order and unchanged",
@@ -98,29 +103,28 @@ class Watched(SystemClock):
 
 def test_a_second_reader_of_a_tape_is_turned_away(tmp_path: Path) -> None:
     clock = Watched()
-    transport = opened(TapePeer(tmp_path / "tape.jsonl", clock), clock)
-    outcome: list[object] = []
+    with opened(TapePeer(tmp_path / "tape.jsonl", clock), clock) as transport:
+        outcome: list[object] = []
 
-    def read() -> None:
+        def read() -> None:
+            try:
+                outcome.append(transport.recv(PATIENCE))
+            except TransportClosed as closed:
+                outcome.append(closed)
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
         try:
-            outcome.append(transport.recv(PATIENCE))
-        except TransportClosed as closed:
-            outcome.append(closed)
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    try:
-        assert clock.in_use.wait(PATIENCE)
-        with pytest.raises(TransportBusy):
-            transport.recv(0)
-    finally:
-        transport.close()
-        reader.join(PATIENCE)
-    assert isinstance(outcome[0], TransportClosed)
+            assert clock.in_use.wait(PATIENCE)
+            with pytest.raises(TransportBusy):
+                transport.recv(0)
+        finally:
+            transport.close()
+            reader.join(PATIENCE)
+        assert isinstance(outcome[0], TransportClosed)
 
 
 def test_what_is_no_packet_is_a_mismatch_as_all_that_a_tape_cannot_answer(tmp_path: Path) -> None:
     clock = SystemClock()
-    transport = opened(TapePeer(tmp_path / "tape.jsonl", clock), clock)
-    with pytest.raises(TapeMismatch, match="whole packets"):
+    with opened(TapePeer(tmp_path / "tape.jsonl", clock), clock) as transport, pytest.raises(TapeMismatch, match="whole packets"):
         transport.send("no packet")
