@@ -91,6 +91,9 @@ class FaultyPeer(Generic[C]):
     def disconnected(self, at: float, code: int) -> None:
         self.open = False
         self.inner.disconnected(at, code)
+        protocol = getattr(self.inner, "protocol", None)
+        if isinstance(protocol, ServerProtocol) and self.closing is None:
+            protocol.note(at, "closed", "", f"{code} by the client")
 
     def receive(self, message: str, at: float) -> None:
         if self._filter is None:

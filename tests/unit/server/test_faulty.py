@@ -9,6 +9,7 @@ from tvstreamer.clock import VirtualClock
 from tvstreamer.faults import Fault, FaultPlan
 from tvstreamer.protocol.framing import packet
 from tvstreamer.server.connection import MarketConnection
+from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.faulty import FaultyPeer
 from tvstreamer.server.manners import Manners
 from tvstreamer.server.market import Market, market_start
@@ -230,3 +231,11 @@ def test_repr_tells_the_state() -> None:
     assert repr(peer) == f"<FaultyPeer of {server!r}, None>"
     peer.connected(START)
     assert repr(peer) == f"<FaultyPeer of {server!r}, <FaultFilter open, 1 faults, 0 fired>>"
+
+
+def test_the_journal_knows_that_the_client_left() -> None:
+    with FakeServer(seed=1, speed="max") as server:
+        transport = server.connect()
+        transport.close(1000, "")
+        closed = [entry for entry in server.journal if entry.kind == "closed"]
+    assert [(entry.detail, entry.direction) for entry in closed] == [("1000 by the client", "")]
