@@ -246,6 +246,18 @@ COMMANDS = (
         options=(_OUTPUT, _OVERWRITE),
     ),
     Command(
+        "conformance", "Score a streaming client by what it makes of faults.", "tvstreamer.cli.conformance:conformance",
+        options=(
+            Option("cmd", "the client's command line, such as 'node my_client.js {url} {symbol} {interval} {bars}'"),
+            Option("python", "a function that takes a task and yields events, in place of a command", metavar="MODULE:FUNCTION"),
+            Option("only", "a scenario; may be given several times; all without this option", "list", metavar="NAME"),
+            Option("format", "how to print the scorecard", default="text", choices=("text", "json", "junit")),
+            Option("limit", "what the client has for each thing that is expected", "number", default=15.0, metavar="SECONDS"),
+            Option("jobs", "scenarios that are played at the same time", "whole", default=4),
+            Option("list", "print the scenarios and do nothing", "flag", default=False),
+        ),
+    ),
+    Command(
         "demo", "The tour: fake market, record, replay twice, compare.", "tvstreamer.cli.demo:demo",
         options=(Option("keep", "keep the tape here", metavar="FILE"),),
     ),
