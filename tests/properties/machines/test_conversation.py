@@ -8,8 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tvstreamer import Bar, StudyUpdate, Subscription, Tick
+from tvstreamer import Bar, Interval, StudyUpdate, Subscription, Tick
 from tvstreamer.protocol.client import ClientProtocol
+from tvstreamer.protocol.history import HistoryRequest
 from tvstreamer.protocol.ids import purpose
 from tvstreamer.protocol.packets import (
     BarRow,
@@ -17,18 +18,22 @@ from tvstreamer.protocol.packets import (
     CreateStudy,
     DataUpdate,
     LastBarStatus,
+    QuoteCompleted,
     QuoteData,
     QuoteUpdate,
     SeriesCompleted,
     SeriesData,
     StudyRow,
+    SwitchTimezone,
     TimescaleUpdate,
 )
 from tvstreamer.protocol.server import ServerProtocol
+from tvstreamer.protocol.snapshots import QuoteRequest
 from tvstreamer.server.manners import hello
 from tvstreamer.symbols import plain_symbol
 
 SYMBOLS = ("TEST:ONE", "TEST:TWO")
+MINUTE = Interval.parse("1")
 subscriptions = st.builds(
     lambda symbol, interval: Subscription(symbol, interval, studies=["RSI"] if interval else ()),
     st.sampled_from(SYMBOLS),
@@ -42,6 +47,9 @@ class Conversation(RuleBasedStateMachine):
         self.now = 1_700_000_000.0
         self.client = ClientProtocol(rng=random.Random(1))
         self.wanted: set[Subscription] = set()
+        self.requests: list[HistoryRequest | QuoteRequest] = []
+        """What was asked for once."""
+        self.timezone: str | None = None
         self.to_client: list[str] = []
         self.to_server: list[str] = []
         self.heartbeats_delivered = 0
@@ -56,6 +64,8 @@ class Conversation(RuleBasedStateMachine):
         self.loaded: dict[str, float] = {}
         self.studies: dict[str, str] = {}
         """The study that each chart session has by now."""
+        self.timezones: dict[str, str] = {}
+        """The time zone of each."""
         self.connection = 0
         self.connect()
 
@@ -66,7 +76,7 @@ class Conversation(RuleBasedStateMachine):
         self.client.connected(self.now)
         self.to_client, self.to_server = [], []
         self.emitted, self.told = [], []
-        self.loaded, self.studies = {}, {}
+        self.loaded, self.studies, self.timezones = {}, {}, {}
         self.heartbeats_delivered = 0
         self.collect()
 
@@ -97,6 +107,28 @@ class Conversation(RuleBasedStateMachine):
         self.closed.pop((subscription.symbol, subscription.interval), None)
         self.final.pop((subscription.symbol, subscription.interval), None)
 
+    @rule(symbol=st.sampled_from(SYMBOLS), bars=st.none() | st.integers(1, 5))
+    def ask_once(self, symbol: str, bars: int | None) -> None:
+        """For so many bars, or for quotes."""
+        client = self.client
+        asked = client.request_quotes([symbol], None) if bars is None else client.request_history(symbol, MINUTE, bars)
+        self.requests.append(asked)
+        self.collect()
+
+    @precondition(lambda self: self.requests)
+    @rule(data=st.data())
+    def ask_no_more(self, data: st.DataObject) -> None:
+        """Whoever has waited long enough lets go of an answer that has come, or has not."""
+        request = self.requests.pop(data.draw(st.integers(0, len(self.requests) - 1)))
+        self.client.end_request(request)
+        self.collect()
+
+    @rule(timezone=st.sampled_from(["Etc/UTC", "America/New_York", "exchange"]))
+    def set_timezone(self, timezone: str) -> None:
+        self.timezone = timezone
+        self.client.set_timezone(timezone)
+        self.collect()
+
     @rule(many=st.integers(1, 4), upstream=st.booleans())
     def deliver(self, many: int, upstream: bool) -> None:
         queue = self.to_server if upstream else self.to_client
@@ -104,8 +136,11 @@ class Conversation(RuleBasedStateMachine):
         for message in batch:
             if upstream:
                 self.server.receive(message, self.now)
-                asked = [each.p for each in self.server.requests() if isinstance(each, CreateStudy)]
-                self.studies |= {p.session: p.study for p in asked}
+                for command in self.server.requests():
+                    if isinstance(command, CreateStudy):
+                        self.studies[command.p.session] = command.p.study
+                    elif isinstance(command, SwitchTimezone):
+                        self.timezones[command.p.session] = command.p.timezone
             else:
                 self.heartbeats_delivered += "~m~~h~" in message
                 self.client.receive(message, self.now)
@@ -119,7 +154,9 @@ class Conversation(RuleBasedStateMachine):
         self.volume += 1
         price = data.draw(st.integers(1, 1000)) / 10
         update = QuoteUpdate(name, v={"volume": self.volume, "lp": price})
-        self.server.reply([QuoteData(QuoteData.Params(session, update))])
+        # Who asked once is told that this was all.
+        last = [QuoteCompleted(QuoteCompleted.Params(session, name))] if purpose(session) == "snapshot" else []
+        self.server.reply([QuoteData(QuoteData.Params(session, update)), *last])
         self.emitted.append((plain_symbol(name), price, self.volume))
         self.collect()
 
@@ -193,16 +230,23 @@ class Conversation(RuleBasedStateMachine):
         while self.to_client or self.to_server:
             self.deliver(many=100, upstream=True)
             self.deliver(many=100, upstream=False)
-        followed = {plain_symbol(name) for quotes in self.server.quotes.values() for name in quotes.names}
+        asked = [session for session in (*self.server.charts, *self.server.quotes) if purpose(session) in ("history", "snapshot")]
+        # An answer's session ends when the asker lets go of it, or with the connection.
+        assert sum(not request.done for request in self.requests) <= len(asked) <= len(self.requests)
+        followed = {
+            plain_symbol(name) for session, quotes in self.server.quotes.items() if session not in asked for name in quotes.names
+        }
         assert followed == {each.symbol for each in self.wanted if each.ticks}
         series = sorted(
             (plain_symbol(chart.symbols[create.p.alias]), create.p.resolution)
             for session, chart in self.server.charts.items()
             for create in chart.series.values()
-            if purpose(session) != "backfill"
+            if purpose(session) != "backfill" and session not in asked
         )
         assert series == sorted((each.symbol, each.interval) for each in self.wanted if each.wants_bars)
         assert len(self.studies.keys() & self.server.charts.keys()) == sum(len(each.studies) for each in self.wanted)
+        if self.timezone is not None:
+            assert all(self.timezones[session] == self.timezone for session in self.server.charts)
         assert self.heartbeats_delivered == self.server.heartbeats
         assert self.server.unechoed == 0
         assert not [entry for entry in self.server.journal if entry.kind in ("rejected", "ignored")]
@@ -221,6 +265,14 @@ class Conversation(RuleBasedStateMachine):
     @invariant()
     def the_last_values_of_a_bar_are_told_once_and_in_order(self) -> None:
         assert all(times == sorted(set(times)) for times in self.final.values()), self.final
+
+    @invariant()
+    def what_was_asked_for_once_is_answered_in_order(self) -> None:
+        for request in self.requests:
+            if isinstance(request, HistoryRequest) and request.done:
+                times = [bar.time for bar in request.bars]
+                assert times == sorted(set(times))
+                assert len(times) <= (request.wanted or 0)
 
     @invariant()
     def no_deadline_lies_in_the_past(self) -> None:
