@@ -336,7 +336,7 @@ def test_lists_of_events_are_compared_event_by_event(pytester: pytest.Pytester) 
         def test_other_lists(): assert [1, 2] == [1, 3]
     """)
     result = run(pytester)
-    result.stdout.fnmatch_lines(["*assert <4 events: 4 Tick> == <4 events: 4 Tick>", "*they differ from event 2 on", "*-Tick(*price=9.0*", "*+Tick(*price=1.0*"])
+    result.stdout.fnmatch_lines(["*assert <4 events: 4 Tick> == <4 events: 4 Tick>", "*event 2 differs, of 4; expected are 4", "*price: expected 9.0, got 1.0"])
     result.stdout.fnmatch_lines(["*At index 1 diff: 2 != 3*"])
 
 

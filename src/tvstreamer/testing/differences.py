@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -28,6 +29,20 @@ def first_difference(expected: Sequence[Event], got: Sequence[Event]) -> list[st
     lines.append(f"  - {number}  {_brief(one)}")
     lines.append(f"  + {number}  {_brief(other)}")
     return lines + [f"      {line}" for line in _details(one, other) + _shift(expected, got, number)]
+
+
+def explain_difference(left: Sequence[object], right: Sequence[object]) -> list[str] | None:
+    """What pytest shows for `left == right`, the right side being what is expected; None where these are no lists of events."""
+    got = [each for each in left if isinstance(each, Event)]
+    expected = [each for each in right if isinstance(each, Event)]
+    if len(got) < len(left) or len(expected) < len(right):
+        return None
+    return [f"{_counts(got)} == {_counts(expected)}", *first_difference(expected, got)]
+
+
+def _counts(events: Sequence[Event]) -> str:
+    counts = Counter(type(event).__name__ for event in events)
+    return f"<{len(events)} events: {', '.join(f'{count} {name}' for name, count in sorted(counts.items()))}>"
 
 
 def _details(one: Event | None, other: Event | None) -> list[str]:

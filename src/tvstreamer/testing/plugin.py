@@ -204,7 +204,7 @@ def pytest_runtest_makereport(
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     # Without this module there are no events.
     if op == "==" and isinstance(left, list) and isinstance(right, list) and "tvstreamer.events" in sys.modules:
-        from tvstreamer.testing.event_diff import explain_difference
+        from tvstreamer.testing.differences import explain_difference
 
         return explain_difference(left, right)
     return None

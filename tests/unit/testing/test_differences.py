@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tvstreamer.events import Bar, Event, Notice, Tick
-from tvstreamer.testing.differences import first_difference
+from tvstreamer.testing.differences import explain_difference, first_difference
 from tvstreamer.testing.strategies import events
 
 TICKS: list[Event] = [Tick("A:B", float(number), 10.0 + number, None) for number in range(8)]
@@ -52,3 +52,10 @@ def test_events_of_two_kinds_are_not_compared_by_field_and_long_ones_are_cut() -
     assert len(lines) == 3
     assert lines[2].endswith("x...")
     assert "method: expected 'y'" in first_difference([Notice(0.0, "unknown", "y")], [long])[3]
+
+
+def test_what_pytest_shows_begins_with_the_counts() -> None:
+    lines = explain_difference(TICKS[:3], TICKS[:2])
+    assert lines is not None
+    assert lines[:2] == ["<3 events: 3 Tick> == <2 events: 2 Tick>", "event 2 differs, of 3; expected are 2"]
+    assert explain_difference([1], TICKS) is explain_difference(TICKS, [None]) is None
