@@ -41,6 +41,8 @@ class MarketConnection:
         self._bursts: list[list[tuple[int, Reply]]] = []
         self._sent = 0
         self._flush_at: float | None = None
+        self._moved = False
+        """Whether something was put into the market by hand that is to be told behind the burst which is collected."""
         self._quotes = QuoteDesk(self)
         self._charts = ChartDesk(self)
         self._studies = StudyDesk(self, self._charts)
@@ -187,14 +189,19 @@ class MarketConnection:
             burst.sort(key=lambda pair: pair[0])
             self.send((reply for rank, reply in burst if rank < STUDIES), at)
             self.send((reply for rank, reply in burst if rank >= STUDIES), at)
+        if self._moved:
+            self._moved = False
+            self.market_moved(at)
 
     # --- prices by hand -------------------------------------------------------------------------------------------
 
     def market_moved(self, now: float) -> None:
         """Tells what was put into the market by hand up to `now`."""
-        if self.protocol is None or self._flush_at is not None:
+        if self.protocol is None:
             return
-        if self._conflates and self._is_full():
+        if self._flush_at is not None:
+            self._moved = True
+        elif self._conflates and self._is_full():
             self._behind = now if self._behind is None else self._behind
         else:
             self._tell(list(self._followed), now)

@@ -19,8 +19,8 @@ START = market_start(1)
 class Client:
     """Sends commands and collects packets, on a clock of its own."""
 
-    def __init__(self, **manners: Any) -> None:
-        self.connection = MarketConnection(Market(1), Manners(**manners))
+    def __init__(self, market: Market | None = None, **manners: Any) -> None:
+        self.connection = MarketConnection(market or Market(1), Manners(**manners))
         self.now = START
         self.connection.connected(self.now)
         self.packets()
@@ -149,6 +149,22 @@ def test_who_keeps_up_is_told_everything_under_either_policy() -> None:
     clients = [followed(policy) for policy in ("drop", "conflate")]
     told = [[packet for _ in range(100) for packet in client.wait(0.5)] for client in clients]
     assert told[0] == told[1]
+
+
+def test_a_price_by_hand_that_comes_while_answers_are_collected_is_told_behind_them() -> None:
+    market = Market(1)
+    market.set_bars("TEST:HAND", "1", [[START - 30, 1, 1, 1, 1, 1]])
+    client = Client(market=market)
+    client.send("chart_create_session", "cs", "")
+    client.send("resolve_symbol", "cs", "sym", "TEST:HAND")
+    client.send("create_series", "cs", "s1", "t1", "sym", "1", 5, "")
+    client.now += 0.05
+    market.tick("TEST:HAND", 2.0, at=client.now)
+    client.connection.market_moved(client.now)
+    packets = client.wait()
+    assert [packet["m"] for packet in packets][-2:] == ["series_completed", "du"]
+    assert packets[-1]["p"][1]["s1"]["s"][-1]["v"][4] == 2.0
+    assert client.wait() == []
 
 
 def test_prices_by_hand_wait_while_too_much_is_unsent_and_are_told_together_then() -> None:
