@@ -64,13 +64,13 @@ def bars_in(message: str, send: object) -> Iterator[object]:
 def test_a_client_with_the_usual_mistakes_fails_where_it_makes_them() -> None:
     names = (
         "tells_history", "subscribes", "tells_new_bars", "echoes_heartbeats", "heartbeat_before_data", "unknown_symbol",
-        "reconnects_after_close", "no_duplicates", "says_goodbye", "chatty_stall",
+        "reconnects_after_close", "no_duplicates", "says_goodbye", "chatty_stall", "missing_bar",
     )  # fmt: skip
     chosen = [replace(each, patience=1) for each in SCENARIOS if each.name in names]
     card = score_client(Function(naive), scenarios=chosen, limit=4, jobs=10)
     verdicts = {result.name: result.verdict for result in card.results}
     assert {name for name, verdict in verdicts.items() if verdict == "failed"} == {
-        "heartbeat_before_data", "unknown_symbol", "reconnects_after_close", "no_duplicates", "chatty_stall",
+        "heartbeat_before_data", "unknown_symbol", "reconnects_after_close", "no_duplicates", "chatty_stall", "missing_bar",
     }, card.text()  # fmt: skip
     reasons = {result.name: result.reason for result in card.results}
     assert "echoed: the server waited 1.5 s for an echo, then hung up" in reasons["heartbeat_before_data"]

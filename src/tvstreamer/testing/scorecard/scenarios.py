@@ -150,6 +150,7 @@ def _missing_bar(stage: Stage) -> None:
     stage.open()
     stage.streaming()
     stage.plan(faults.missing_bar())
+    stage.trade(104.5)
     hidden = stage.new_bar(110.0)
     stage.new_bar(111.0)
     stage.new_bar(112.0)
