@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +25,7 @@ from tvstreamer.testing.scorecard import SCENARIOS, Command, Function, Result, T
 from tvstreamer.transports.websocket_client import connect
 
 OWN = shlex.join([sys.executable, "-m", "tvstreamer"]) + (
-    " stream --source {url} -s {symbol} -i {interval} -n {bars} --stall-timeout 2s"
+    " stream --source {url} -s {symbol} -i {interval} -n {bars} --stall-timeout 3s"
 )
 
 
@@ -73,7 +78,7 @@ def test_a_client_with_the_usual_mistakes_fails_where_it_makes_them() -> None:
         "heartbeat_before_data", "unknown_symbol", "reconnects_after_close", "no_duplicates", "chatty_stall", "missing_bar",
     }, card.text()  # fmt: skip
     reasons = {result.name: result.reason for result in card.results}
-    assert "echoed: the server waited 1.5 s for an echo, then hung up" in reasons["heartbeat_before_data"]
+    assert "echoed: the server waited 2.5 s for an echo, then hung up" in reasons["heartbeat_before_data"]
     assert "but the client ended with exit code 0" in reasons["reconnects_after_close"]
 
 
@@ -82,10 +87,10 @@ def test_a_client_that_prints_nothing_is_judged_by_what_it_does() -> None:
         for _ in naive(task):
             yield None
 
-    names = ("tells_history", "subscribes", "echoes_heartbeats", "unknown_packet")
-    card = score_client(Function(mute), scenarios=[each for each in SCENARIOS if each.name in names], limit=2, jobs=4)
+    names = ("tells_history", "subscribes", "unknown_packet")
+    card = score_client(Function(mute), scenarios=[each for each in SCENARIOS if each.name in names], limit=1.5, jobs=3)
     verdicts = {result.name: result.verdict for result in card.results}
-    assert verdicts == {"tells_history": "skipped", "subscribes": "passed", "unknown_packet": "passed", "echoes_heartbeats": "passed"}
+    assert verdicts == {"tells_history": "skipped", "subscribes": "passed", "unknown_packet": "passed"}
     assert card.results[0].reason == "it prints no bars as lines of JSON"
 
 
@@ -140,3 +145,21 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(
     assert output.out == b""
     assert told in output.err.decode()
     assert output.err.count(b"\n") == 1
+
+
+def test_an_interrupt_ends_it_and_the_clients(tmp_path: Path) -> None:
+    client = "import os, time; open(f'{os.environ[\"PIDS\"]}/{os.getpid()}', 'w').close(); time.sleep(600)"
+    command = [sys.executable, "-m", "tvstreamer", "conformance", "--limit", "300", "--cmd", shlex.join([sys.executable, "-c", client])]
+    environ = os.environ | {"PIDS": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as process:
+        try:
+            while process.poll() is None and not list(tmp_path.iterdir()):
+                threading.Event().wait(0.02)
+            process.send_signal(signal.SIGINT)
+            output, words = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, output, words) == (130, b"", b"")
+    for path in tmp_path.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.name), 0)
