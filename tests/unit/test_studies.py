@@ -4,24 +4,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from tvstreamer.errors import InvalidStudy
-from tvstreamer.studies import BUILT_INS, SOURCES, Input, Study, study_label
-
-DRAWN = {
-    "length": st.integers(1, 10_000),
-    "factor": st.floats(0.001, 50),
-    "source": st.sampled_from(SOURCES),
-    "flag": st.booleans(),
-}
-
-
-@st.composite
-def studies(draw: st.DrawFn) -> Study:
-    built_in = draw(st.sampled_from(list(BUILT_INS.values())))
-    inputs = {each.name: DRAWN[each.kind] for each in built_in.inputs}
-    return Study(built_in.name, **draw(st.fixed_dictionaries({}, optional=inputs)))
+from tvstreamer.studies import Input, Study, study_label
+from tvstreamer.testing.strategies import studies
 
 
 @given(studies())

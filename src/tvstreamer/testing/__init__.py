@@ -10,18 +10,22 @@ _HOMES = {
     "tvstreamer.testing.digest": ("assert_replay_digest", "event_log", "replay_digest"),
     "tvstreamer.testing.goldens": ("assert_events", "update_goldens"),
     "tvstreamer.testing.harness": ("TapeWarning",),
+    "tvstreamer.testing.machine": ("TradingViewMachine",),
+    "tvstreamer.testing.scorecard": ("score_client",),
     "tvstreamer.testing.taping": ("UsedTape", "use_tape"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "TapeWarning",
+    "TradingViewMachine",
     "UsedTape",
     "VirtualClock",
     "assert_events",
     "assert_replay_digest",
     "event_log",
     "replay_digest",
+    "score_client",
     "update_goldens",
     "use_tape",
 ]
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from tvstreamer.testing.digest import assert_replay_digest, event_log, replay_digest
     from tvstreamer.testing.goldens import assert_events, update_goldens
     from tvstreamer.testing.harness import TapeWarning
+    from tvstreamer.testing.machine import TradingViewMachine
+    from tvstreamer.testing.scorecard import score_client
     from tvstreamer.testing.taping import UsedTape, use_tape
 
 

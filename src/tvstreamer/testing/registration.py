@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tvstreamer.events import MARKET_EVENTS, STATUS_EVENTS, Bar, Event, Quote, Tick
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.subscription import Subscription
+from tvstreamer.studies import Study
 
 
 def register() -> None:
@@ -29,6 +30,7 @@ _BY_NAME: dict[type, str] = {
     Event: "events",
     Interval: "intervals",
     Quote: "quotes",
+    Study: "studies",
     Subscription: "subscriptions",
     Tick: "ticks",
 }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tvstreamer import Bar, Event, Gap, Interval, Quote, Subscription, SymbolInfo, Tick
+from tvstreamer import Bar, Event, Gap, Interval, Quote, Study, Subscription, SymbolInfo, Tick
 from tvstreamer.testing.registration import register
 
 register()
@@ -19,7 +19,7 @@ def test_the_values_are_those_of_the_strategies(bar: Bar, tick: Tick, interval: 
     assert Interval.parse(str(interval)) == interval
 
 
-@pytest.mark.parametrize("kind", [Event, Gap, Quote, Subscription, SymbolInfo])
+@pytest.mark.parametrize("kind", [Event, Gap, Quote, Study, Subscription, SymbolInfo])
 @given(data=st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_kind_is_known(kind: type, data: st.DataObject) -> None:

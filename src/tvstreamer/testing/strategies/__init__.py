@@ -13,7 +13,17 @@ except ImportError as error:
 
 from tvstreamer.testing.strategies.declared import commands, events, json_values, numbers, replies, structs
 from tvstreamer.testing.strategies.disturbing import fault_plans, faults
-from tvstreamer.testing.strategies.trading import bar_series, bars, intervals, markets, quotes, subscriptions, symbols, ticks
+from tvstreamer.testing.strategies.trading import (
+    bar_series,
+    bars,
+    intervals,
+    markets,
+    quotes,
+    studies,
+    subscriptions,
+    symbols,
+    ticks,
+)
 from tvstreamer.testing.strategies.wire import heartbeats, messages, packets, payloads, tapes
 
 __all__ = [
@@ -34,6 +44,7 @@ __all__ = [
     "quotes",
     "replies",
     "structs",
+    "studies",
     "subscriptions",
     "symbols",
     "tapes",

@@ -17,6 +17,7 @@ from tvstreamer.events import Bar, Quote, Tick
 from tvstreamer.intervals import Interval, Unit
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.server.market import Market
+from tvstreamer.studies import BUILT_INS, SOURCES, Study
 from tvstreamer.testing.strategies.bounds import EARLIEST, LATEST, check_range, check_size, grid, one_of
 
 USUAL_SYMBOLS: Final = ("BINANCE:BTCUSDT", "NASDAQ:AAPL", "FX:EURUSD", "CME_MINI:ES1!", "NSE:M&M", "TVC:DXY")
@@ -32,6 +33,12 @@ _ANY_SYMBOL: Final = st.sampled_from(USUAL_SYMBOLS) | st.builds(
 )
 
 
+_INPUTS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "length": st.integers(1, 10_000),
+    "factor": st.floats(0.001, 50),
+    "source": st.sampled_from(SOURCES),
+    "flag": st.booleans(),
+}
 _VOLUMES: Final = st.none() | st.integers(0, 10**9).map(lambda lots: lots / 1000)
 
 
@@ -70,6 +77,16 @@ def subscriptions(
         draw(st.none() | st.sampled_from(USUAL_INTERVALS) if intervals is None else intervals),  # type: ignore[arg-type]
         quotes=draw(st.booleans()),
     )
+
+
+@st.composite
+def studies(draw: st.DrawFn, *, names: Collection[str] = tuple(BUILT_INS)) -> Study:
+    """Built-in studies of these names, with some of their inputs. Shrinks to the first name, with the default inputs."""
+    name = draw(one_of("names", names))
+    if name not in BUILT_INS:
+        raise InvalidArgument(f"names={names!r}: expected some of {', '.join(BUILT_INS)}")
+    inputs = {each.name: _INPUTS[each.kind] for each in BUILT_INS[name].inputs}
+    return Study(name, **draw(st.fixed_dictionaries({}, optional=inputs)))
 
 
 @st.composite

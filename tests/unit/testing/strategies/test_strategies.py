@@ -92,6 +92,7 @@ def test_what_fails_shrinks_to_the_least_that_fails(strategy: st.SearchStrategy[
         ("messages", {"min_size": 2, "max_size": 1}, "min_size=2, max_size=1: expected numbers from 0"),
         ("tapes", {"max_size": -1}, "min_size=0, max_size=-1: expected numbers from 0"),
         ("fault_plans", {"max_size": -1}, "min_size=0, max_size=-1: expected numbers from 0"),
+        ("studies", {"names": ["Moon"]}, "names=['Moon']: expected some of "),
         ("markets", {"min_seed": 1, "max_seed": 0}, "min_seed=1, max_seed=0: expected finite numbers"),
     ],
     ids=str,
