@@ -165,7 +165,7 @@ class ReviseBar(Stage[kinds.revise_bar]):
                 for name, data in update.p.objects.items():
                     for row in self._closed((update.p.session, name), data.s or []):
                         if strikes and self.trigger.left:
-                            revisions += self._revise(update.p.session, name, data.t, row, message.at)
+                            revisions += self._revise(update.p.session, name, data, row, message.at)
         return [message, *revisions]
 
     def _closed(self, key: SeriesKey, rows: list[BarRow]) -> list[BarRow]:
@@ -180,10 +180,12 @@ class ReviseBar(Stage[kinds.revise_bar]):
                 self._newest[key] = row
         return closed
 
-    def _revise(self, session: str, name: str, turnaround: str, row: BarRow, at: float) -> list[Item]:
+    def _revise(self, session: str, name: str, shown: SeriesData, row: BarRow, at: float) -> list[Item]:
+        """The bar of `row` once more, behind the update that has shown its successor, with what that says of the series."""
         values = changed_close(row.v, self.fault.change)
         self.trigger.fire(at, f"{name} {values.time:.0f}: close {row.v.close:g} becomes {values.close:g}")
-        data = SeriesData(s=[BarRow(row.i, values)], ns={"d": "", "indexes": "nochange"}, t=turnaround)
+        rows = [BarRow(row.i, values)]
+        data = SeriesData(s=rows, ns={"d": "", "indexes": "nochange"}, t=shown.t, lbs=shown.lbs)
         text = framing.packet(codec.encode(DataUpdate(DataUpdate.Params(session, {name: data}))))
         revision = Message(text, at + self.fault.delay)
         if not self.fault.delay:

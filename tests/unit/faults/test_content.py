@@ -173,6 +173,13 @@ def test_a_revision_uses_what_the_same_message_said_of_the_old_bar() -> None:
     assert got[2] == packet(du('{"i":1,"v":[60.0,1.0,2.0,0.5,0.9,7.0]}'))
 
 
+def test_a_revision_says_of_the_series_what_the_update_before_it_said() -> None:
+    """Strict clients refuse a `du` without the status of the last bar, as the real one always has it."""
+    work = at_work(faults.revise_bar(0.5))
+    got = through(work, packet(du(row(1))), packet(du(row(2), end=END)))
+    assert got[2] == packet(du('{"i":1,"v":[60.0,1.0,2.25,0.5,2.25,7.0]}', end=END))
+
+
 def test_a_revision_may_come_later_and_delays_nothing_else() -> None:
     work = at_work(faults.revise_bar(1.0, delay=1.5, times=None))
     for number in (1, 2, 3):
