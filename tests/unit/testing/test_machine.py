@@ -19,7 +19,7 @@ from tvstreamer.testing.machine import MachineClient, Pair, TradingViewMachine
 
 FEW = settings(max_examples=6, stateful_step_count=6, database=None, phases=[Phase.generate], derandomize=True, deadline=None)
 MANY = settings(FEW, max_examples=40)
-SHRUNK = settings(MANY, phases=[Phase.generate, Phase.shrink])
+SHRUNK = settings(MANY, stateful_step_count=4, phases=[Phase.generate, Phase.shrink])
 
 
 class Plain:

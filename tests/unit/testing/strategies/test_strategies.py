@@ -59,20 +59,9 @@ def test_what_each_shrinks_to(strategy: st.SearchStrategy[Any], plainest: object
     assert find(strategy, lambda value: True, settings=settings(database=None)) == plainest
 
 
-@pytest.mark.parametrize(
-    ("strategy", "condition", "least"),
-    [
-        (bars(), lambda bar: bar.high > bar.low and bar.closed, (FLAT.time, 0.02, 0.01, "successor")),
-        (bar_series(interval="1", max_size=3).filter(bool).map(lambda series: series[-1]), lambda bar: bar.volume, None),
-    ],
-    ids=["a closed bar that is not flat", "a bar with a volume"],
-)
-def test_what_fails_shrinks_to_the_least_that_fails(strategy: st.SearchStrategy[Bar], condition: Any, least: object) -> None:
-    found = find(strategy, condition, settings=settings(database=None))
-    if least is None:
-        assert found.volume == 0.001
-    else:
-        assert (found.time, found.high, found.low, found.closed_by) == least
+def test_what_fails_shrinks_to_the_least_that_fails() -> None:
+    tall = find(bars(), lambda bar: bar.high > bar.low and bar.closed, settings=settings(database=None))
+    assert (tall.time, tall.high, tall.low, tall.closed_by) == (FLAT.time, 0.02, 0.01, "successor")
 
 
 @pytest.mark.parametrize(
@@ -111,8 +100,9 @@ def test_they_say_what_they_are(data: st.DataObject) -> None:
         data.draw(strategy)
 
 
-def test_without_hypothesis_the_extra_is_named() -> None:
-    script = "import sys; sys.modules['hypothesis'] = None; import tvstreamer.testing.strategies"
+@pytest.mark.parametrize("module", ["tvstreamer.testing.strategies", "tvstreamer.testing.machine"])
+def test_without_hypothesis_the_extra_is_named(module: str) -> None:
+    script = f"import sys; sys.modules['hypothesis'] = None; import {module}"
     run = subprocess.run(
         [sys.executable, "-c", script], env={"PYTHONPATH": str(SRC)}, capture_output=True, text=True, timeout=60, check=False
     )
