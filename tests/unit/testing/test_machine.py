@@ -17,9 +17,12 @@ from tvstreamer.events import Bar, Event, Gap, Reconnected, Tick
 from tvstreamer.faults import FaultPlan, close
 from tvstreamer.testing.machine import MachineClient, Pair, TradingViewMachine
 
-FEW = settings(max_examples=6, stateful_step_count=6, database=None, phases=[Phase.generate], derandomize=True, deadline=None)
+FEW = settings(
+    max_examples=6, stateful_step_count=6, database=None, phases=[Phase.generate], derandomize=True, deadline=None,
+    report_multiple_bugs=False,
+)  # fmt: skip
 MANY = settings(FEW, max_examples=40)
-SHRUNK = settings(MANY, stateful_step_count=4, phases=[Phase.generate, Phase.shrink])
+SHRUNK = settings(MANY, stateful_step_count=4, report_multiple_bugs=False, phases=[Phase.generate, Phase.shrink])
 
 
 class Plain:
@@ -47,6 +50,8 @@ class Plain:
 
 
 class Machine(TradingViewMachine):
+    symbols = ("BINANCE:BTCUSDT",)
+    intervals = ("1",)
     plans = st.just(FaultPlan([close(at=70, connection=1)])) | st.just(FaultPlan())
     client_class: type[Plain] = Plain
 
@@ -187,8 +192,6 @@ def test_a_client_may_be_given_an_address() -> None:
     urls: list[str] = []
 
     class OnAPort(Machine):
-        symbols = ("BINANCE:BTCUSDT",)
-        intervals = ("1",)
         plans = st.just(FaultPlan())
         by_url = True
         speed = 2000.0
