@@ -25,7 +25,7 @@ from tvstreamer import (
     TvWSClient,
     faults,
 )
-from tvstreamer.server.study_desk import SHOWN_BEFORE
+from tvstreamer.server.desks.study import SHOWN_BEFORE
 
 BTC = "BINANCE:BTCUSDT"
 STUDIES = ("SMA:5", "EMA:6", "RSI:14", "MACD:3,6,4", "BB:20,2", "Volume:4")

@@ -10,7 +10,7 @@ import pytest
 
 from tvstreamer.clock import ScaledClock, SystemClock, VirtualClock
 from tvstreamer.errors import ConnectFailed, ServerStartError, TransportClosed, TransportTimeout
-from tvstreamer.server.http11 import HttpResponse
+from tvstreamer.server.http.http11 import HttpResponse
 from tvstreamer.server.listener import Listener
 from tvstreamer.testing.scripted import ScriptedConnection
 from tvstreamer.transports.websocket_client import connect

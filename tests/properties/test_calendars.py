@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tvstreamer.server.market import Market
-from tvstreamer.server.variants import Variant, variant_of
+from tvstreamer.server.market.variants import Variant, variant_of
 from tvstreamer.trading_sessions import TradingSession
 
 SYMBOLS = [

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tvstreamer.events import Bar
-from tvstreamer.server.bar_market import BarMarket
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.market import Market
+from tvstreamer.server.market.bar_market import BarMarket
 from tvstreamer.wsclient import TvWSClient
 
 BTC = "BINANCE:BTCUSDT"

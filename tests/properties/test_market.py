@@ -18,9 +18,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tvstreamer.intervals import Interval
-from tvstreamer.server.bars import BarRow, MarketTick
-from tvstreamer.server.listing import make_listing
 from tvstreamer.server.market import Market, market_start
+from tvstreamer.server.market.bars import BarRow, MarketTick
+from tvstreamer.server.market.listing import make_listing
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 DAY = 86_400

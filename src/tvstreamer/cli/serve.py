@@ -19,7 +19,7 @@ from tvstreamer.faults import load_plan
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.manners import SlowClient
 from tvstreamer.server.market import UNKNOWN
-from tvstreamer.server.market_specs import parse_markets
+from tvstreamer.server.market.specs import parse_markets
 from tvstreamer.sources import fake_options
 
 _LOOK = 0.2

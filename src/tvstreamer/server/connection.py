@@ -16,15 +16,15 @@ from tvstreamer.errors import FramingError
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.packets import Command, Reply, SetAuthToken
 from tvstreamer.protocol.server import ServerProtocol
-from tvstreamer.server.bars import MarketTick
-from tvstreamer.server.chart_desk import ChartDesk
 from tvstreamer.server.conflation import conflate
-from tvstreamer.server.desk import STUDIES, Desk, timed
+from tvstreamer.server.desks.chart import ChartDesk
+from tvstreamer.server.desks.desk import STUDIES, Desk, MarketDesk, timed
+from tvstreamer.server.desks.quote import QuoteDesk
+from tvstreamer.server.desks.replay import ReplayDesk
+from tvstreamer.server.desks.study import StudyDesk
 from tvstreamer.server.manners import Manners, hello
 from tvstreamer.server.market import Market
-from tvstreamer.server.quote_desk import QuoteDesk
-from tvstreamer.server.replay_desk import ReplayDesk
-from tvstreamer.server.study_desk import StudyDesk
+from tvstreamer.server.market.bars import MarketTick
 
 _BEHIND = 1.0
 """Seconds of the server's clock after which a client that is told less counts as one that fell behind."""
@@ -47,7 +47,8 @@ class MarketConnection:
         self._charts = ChartDesk(self)
         self._studies = StudyDesk(self, self._charts)
         self._replays = ReplayDesk(self, self._charts)
-        self._desks: tuple[Desk, ...] = (self._quotes, self._charts, self._studies, self._replays)
+        self._market_desks: tuple[MarketDesk, ...] = (self._quotes, self._charts)
+        self._desks: tuple[Desk, ...] = (*self._market_desks, self._studies, self._replays)
         """In the order in which what a tick changes stands in its message."""
         self._followed: dict[str, float] = {}
         """Since when each symbol is followed."""
@@ -175,7 +176,7 @@ class MarketConnection:
         return self._cursor(symbol)
 
     def release(self) -> None:
-        wanted = {symbol for desk in self._desks for symbol in desk.symbols()}
+        wanted = {symbol for desk in self._market_desks for symbol in desk.symbols()}
         self._followed = {symbol: at for symbol, at in self._followed.items() if symbol in wanted}
         self._plan_ticks()
 
@@ -222,7 +223,7 @@ class MarketConnection:
         last = {symbol: tick for _, symbol, tick in pending}
         replies = [reply for symbol, tick in last.items() for reply in self._quotes.tick(symbol, tick)]
         for _, symbol, tick in pending:
-            replies += [reply for desk in self._desks if desk is not self._quotes for reply in desk.tick(symbol, tick)]
+            replies += self._charts.tick(symbol, tick)
         self.server.reply(conflate(replies), now)
         self._plan_ticks()
 
@@ -279,4 +280,4 @@ class MarketConnection:
 
     def _tell(self, symbols: list[str], now: float) -> None:
         for at, symbol, tick in self._ticks(symbols, now):
-            self.server.reply([reply for desk in self._desks for reply in desk.tick(symbol, tick)], at)
+            self.server.reply([reply for desk in self._market_desks for reply in desk.tick(symbol, tick)], at)

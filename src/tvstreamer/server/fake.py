@@ -26,16 +26,16 @@ from tvstreamer.faults import FaultPlan, Fired
 from tvstreamer.faults.kinds import Carrier
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.journal import JournalEntry
-from tvstreamer.server.catalogue import CATALOGUE
 from tvstreamer.server.connection import MarketConnection
 from tvstreamer.server.faulty import FaultyPeer
-from tvstreamer.server.http11 import HttpRequest, HttpResponse
+from tvstreamer.server.http.http11 import HttpRequest, HttpResponse
+from tvstreamer.server.http.pages import Pages
 from tvstreamer.server.manners import MOST_BARS, MOST_UNSENT, REPLY_DELAY, SLOW_CLIENTS, Manners, SlowClient
 from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
-from tvstreamer.server.market_specs import Spec, market_sources
-from tvstreamer.server.pages import Pages
+from tvstreamer.server.market.catalogue import CATALOGUE
+from tvstreamer.server.market.shared import SharedMarket
+from tvstreamer.server.market.specs import Spec, market_sources
 from tvstreamer.server.plans import Plan, find_plan
-from tvstreamer.server.shared import SharedMarket
 from tvstreamer.server.steered import SteeredClock
 from tvstreamer.server.taped import TapeConnection, recorded_symbols
 from tvstreamer.server.verification import Count, Expected, check_count, check_order
@@ -400,7 +400,7 @@ class FakeServer:
     @property
     def control_url(self) -> str:
         """The address of the control API. The first reading binds its port."""
-        from tvstreamer.server.control import Control
+        from tvstreamer.server.http.control import Control
         from tvstreamer.server.listener import Listener
 
         if self._control_port is None:

@@ -44,7 +44,7 @@ from tvstreamer.errors import ConnectFailed, ServerStartError, shorten
 from tvstreamer.faults.stages import Message
 from tvstreamer.faults.wire import writes
 from tvstreamer.server.faulty import FaultyPeer, ServedConnection
-from tvstreamer.server.http11 import BadRequest, HttpRequest, HttpResponse, RequestReader, not_allowed
+from tvstreamer.server.http.http11 import BadRequest, HttpRequest, HttpResponse, RequestReader, not_allowed
 from tvstreamer.server.manners import MOST_UNSENT, SlowClient
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
-from tvstreamer.server.bars import BarRow
+from tvstreamer.server.market.bars import BarRow
 from tvstreamer.server.studies.windows import Exponential, Simple, Window
 from tvstreamer.studies import Study
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tvstreamer.constants import NO_VALUE
-from tvstreamer.server.bars import BarRow
+from tvstreamer.server.market.bars import BarRow
 from tvstreamer.server.studies.formulas import formula
 from tvstreamer.studies import Study
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tvstreamer.constants import NO_VALUE
-from tvstreamer.server.bars import BarRow
+from tvstreamer.server.market.bars import BarRow
 from tvstreamer.server.studies.running import Running
 from tvstreamer.studies import SOURCES, Study
 

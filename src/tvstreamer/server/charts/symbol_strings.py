@@ -1,0 +1,109 @@
+"""What a client's symbol string asks for: a symbol, its options, and a type of chart laid over it.
+
+A string is plain, `BINANCE:BTCUSDT`, or `=` and a JSON object with `symbol` and options; where `symbol` is such an object
+itself, the outer one has the `type` of a chart and its `inputs`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from tvstreamer.errors import InvalidSymbol
+from tvstreamer.server.charts.chart_types import transform
+from tvstreamer.server.charts.converted import Conversion, ConvertedInstrument, known_currency
+from tvstreamer.server.charts.instrument import Instrument, MarketInstrument, Opener
+from tvstreamer.server.market import Market
+from tvstreamer.server.market.variants import REGULAR, Variant, variant_of
+from tvstreamer.symbols import parse_symbol
+
+INVALID: Final = ("invalid symbol",)
+_DEEPEST: Final = 8
+
+
+class Unresolved(Exception):
+    """A symbol string that names nothing for this client; `reasons` are the words of `symbol_error`."""
+
+    def __init__(self, reasons: Sequence[str] = INVALID) -> None:
+        super().__init__(", ".join(reasons))
+        self.reasons = tuple(reasons)
+
+    @property
+    def group(self) -> str | None:
+        """The entitlement that is missing, where that is the reason."""
+        return self.reasons[2] if len(self.reasons) > 2 else None
+
+
+class SymbolStrings:
+    """Opens symbol strings over a market. `forbidden` are patterns of symbols that the client's account may not see."""
+
+    def __init__(self, market: Market, forbidden: Collection[str] = ()) -> None:
+        self._market = market
+        self._forbidden = [pattern.upper() for pattern in forbidden]
+        self.openers: list[Opener] = []
+        """Asked for every level of a string before the market is."""
+
+    def open(self, wire: str) -> Instrument:
+        """The instrument of a string. Raises `Unresolved`."""
+        return self._open(decode(wire), 0)
+
+    def open_quote(self, wire: str) -> MarketInstrument:
+        """The symbol and options of a string, whatever type of chart it asks for. Raises `Unresolved`."""
+        return self._innermost(decode(wire), 0)
+
+    def _open(self, value: Any, depth: int) -> Instrument:
+        if depth > _DEEPEST:
+            raise Unresolved
+        if isinstance(value, str | Mapping):
+            for opener in self.openers:
+                found = opener(value)
+                if found is not None:
+                    return found
+        if not isinstance(value, Mapping) or not ("type" in value or isinstance(value.get("symbol"), Mapping)):
+            return self._symbol(value)
+        inner = self._open(value.get("symbol"), depth + 1)
+        kind = value.get("type")
+        if kind is None:
+            return inner
+        inputs = value.get("inputs")
+        return transform(inner, str(kind), inputs if isinstance(inputs, Mapping) else {})
+
+    def _innermost(self, value: Any, depth: int) -> MarketInstrument:
+        if depth > _DEEPEST:
+            raise Unresolved
+        inner = value.get("symbol") if isinstance(value, Mapping) else None
+        return self._innermost(inner, depth + 1) if isinstance(inner, Mapping) else self._symbol(value)
+
+    def _symbol(self, value: Any) -> MarketInstrument:
+        """A symbol of the market by its name or the object with its options."""
+        options: Mapping[str, Any] = value if isinstance(value, Mapping) else {"symbol": value}
+        try:
+            name = parse_symbol(options.get("symbol"))
+        except InvalidSymbol:
+            raise Unresolved from None
+        if not self._market.knows(name):
+            raise Unresolved
+        if any(fnmatchcase(name, pattern) for pattern in self._forbidden):
+            raise Unresolved(("permission denied", "group", f"{name.split(':')[0].lower()}_paid"))
+        currency = options.get("currency-id")
+        if currency is not None and not known_currency(currency):
+            raise Unresolved
+        conversion = Conversion(currency, options.get("adjustment") == "dividends")
+        variant = Variant(
+            "extended" if options.get("session") == "extended" else REGULAR.session,
+            "none" if options.get("adjustment") == "none" else REGULAR.adjustment,
+        )
+        key = variant_of(name, variant)
+        return ConvertedInstrument(self._market, key, conversion) if any(conversion) else MarketInstrument(self._market, key)
+
+
+def decode(wire: str) -> Any:
+    """A plain string as it is, or the value behind its `=`."""
+    if not wire.startswith("="):
+        return wire
+    try:
+        return json.loads(wire[1:])
+    except (ValueError, RecursionError):
+        return None
