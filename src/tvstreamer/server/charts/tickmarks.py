@@ -136,4 +136,3 @@ def _session(info: dict[str, Any]) -> TradingSession:
         return TradingSession.of(*texts)
     except (InvalidPlan, MissingDependencyError):
         return TradingSession.ALWAYS
-
