@@ -68,6 +68,8 @@ def test_lines_are_suspected_for_tokens_and_given_secrets_and_for_nothing_else(r
     plain = Redactor(key=b"k" * 32)
     assert not plain.suspects(b'{"t":1,"c":1,"k":"recv","p":[{"m":"qsd","p":["qs_1",{"n":"A:JAM"}]}]}\n')
     assert plain.suspects(f'{{"t":1,"c":1,"k":"recv","p":[{{"m":"x","p":["{JWT}"]}}]}}\n'.encode())
+    assert plain.suspects(f'{{"m":"x","p":["JPY","eyes","{JWT}"]}}'.encode())
+    assert not plain.suspects(b'{"m":"x","p":["J","yJ","eJ","ey J"]}')
     assert redactor.suspects(f'{{"m":"x","p":["{GIVEN}"]}}'.encode())
     assert not plain.suspects(GIVEN.encode())
 
