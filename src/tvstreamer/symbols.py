@@ -34,22 +34,39 @@ CHARTS = {
 """Chart types, and what the wire calls them. The version behind the name drifts."""
 
 _STUDIES = {study.partition("@")[0]: chart for chart, study in CHARTS.items()}
-_ADJUSTMENTS = ("splits", "dividends", "none")
+ADJUSTMENTS = ("splits", "dividends", "none")
+"""What prices may be adjusted for."""
+
 _WORD = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
+_WIRE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,63}")
+_SUBSESSIONS = ("regular", "extended", "premarket", "postmarket")
+_SESSION = re.compile(rf"([a-z]{{1,16}}_)?({'|'.join(_SUBSESSIONS)})")
+_CURRENCY = re.compile(r"[A-Z][A-Z0-9]{2,15}")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?", re.ASCII)
 
 _WIRE = {
     "session": "session",
+    "adjustment": "adjustment",
     "currency": "currency-id",
     "unit": "unit-id",
     "backadjustment": "backadjustment",
     "settlement_as_close": "settlement-as-close",
 }
-"""Options that the wire has under another name, or in another form."""
+"""Options of a symbol in the order in which they are written, and the keys that the wire has for them."""
 
-_OPTIONS = ("session", "adjustment", "currency", "unit", "backadjustment", "settlement_as_close", "chart")
-"""In the order in which they are written; inputs of a chart type follow."""
+_OPTION_OF = {key: name for name, key in _WIRE.items()}
+
+_OPTIONS = (*_WIRE, "chart")
+"""Keys of the wire that have no option stand before `chart`, whose inputs follow it."""
+
+_UNCHECKED = "wire."
+"""In front of a key of the wire, whose value is sent as it is."""
+
+_STRUCTURE = ("symbol", "type", "inputs", "replay")
+"""Keys by which one object of a symbol string is laid over another."""
+
+_BACK_ADJUSTED = "default"
 
 Input = str | int | float | bool
 
@@ -63,10 +80,15 @@ class Symbol(str):
         Symbol("BINANCE:BTCUSDT", chart="renko", inputs={"style": "Traditional", "boxSize": 50})
         Symbol("NASDAQ:AAPL{session=extended+adjustment=dividends+currency=EUR}")
 
-    It goes wherever a symbol goes. `session` is a subsession's id, `adjustment` `splits` (without this option), `dividends` or
-    `none`, `currency` and `unit` convert prices, `backadjustment` and `settlement_as_close` are for futures. `chart` is one of
-    `CHARTS`, with `inputs` as its study has them. What every symbol has without the option (`session="regular"`,
-    `adjustment="splits"`) is left out of the spelling. Raises `InvalidSymbol`.
+    It goes wherever a symbol goes. `session` is a subsession's id (`regular`, `extended`, `premarket`, `postmarket`, or one of
+    these behind a market, `us_regular`), `adjustment` `splits` (without this option), `dividends` or `none`, `currency` and
+    `unit` convert prices, `backadjustment` and `settlement_as_close` are for futures. `chart` is one of `CHARTS`, with `inputs`
+    as its study has them. What every symbol has without the option (`session="regular"`, `adjustment="splits"`) is left out
+    of the spelling.
+
+    These values are checked, as the service says nothing of one that it does not know. `wire` has keys and values of the wire
+    for whatever else it knows, `wire={"session": "overnight"}` or `{wire.session=overnight}`: they are sent as they are.
+    Raises `InvalidSymbol`.
 
     A chart type makes bars; ticks and quotes are those of the symbol without it (`quoted_symbol`).
     """
@@ -88,6 +110,7 @@ class Symbol(str):
         settlement_as_close: bool = False,
         chart: str | None = None,
         inputs: Mapping[str, Input] | None = None,
+        wire: Mapping[str, Input] | None = None,
     ) -> Symbol:
         if not isinstance(text, str):
             raise InvalidSymbol(f"symbol {shorten(text)}: expected a string of the form EXCHANGE:TICKER")
@@ -100,6 +123,7 @@ class Symbol(str):
         }  # fmt: skip
         options |= {name: value for name, value in given.items() if value is not None and value is not False}
         options |= inputs or {}
+        options |= {f"{_UNCHECKED}{key}": value for key, value in (wire or {}).items()}
         ordered = _checked(text, options)
         symbol = super().__new__(cls, plain + _spelled(ordered))
         symbol.options = ordered
@@ -135,37 +159,77 @@ def _value(text: str) -> Input:
 
 def _checked(text: str, options: dict[str, Input]) -> dict[str, Input]:
     """Options in their order, without those that change nothing. Raises `InvalidSymbol`."""
-    ordered: dict[str, Input] = {}
-    for name in _OPTIONS:
-        if name in options:
-            value = options[name]
-            problem = f"symbol {shorten(text)}: {name} {shorten(value)}"
-            if name in ("backadjustment", "settlement_as_close"):
-                if value is not True:
-                    raise InvalidSymbol(f"{problem}: expected true, or no such option")
-            elif name in ("adjustment", "chart"):
-                if value not in (known := _ADJUSTMENTS if name == "adjustment" else tuple(CHARTS)):
-                    raise InvalidSymbol(f"{problem}: expected one of {', '.join(known)}")
-            elif not (isinstance(value, str) and _WORD.fullmatch(value)):
-                raise InvalidSymbol(f"{problem}: expected letters and digits, such as {_EXAMPLES[name]}")
-            elif name == "currency":
-                value = value.upper()
-            if (name, value) not in (("adjustment", "splits"), ("session", "regular")):
-                ordered[name] = value
-    inputs = sorted(options.keys() - set(_OPTIONS))
+    ordered = {name: _option(text, name, options[name]) for name in _WIRE if name in options}
+    unchecked = sorted(name for name in options if name.startswith(_UNCHECKED))
+    for name in unchecked:
+        key, value = name.removeprefix(_UNCHECKED), _passed(text, name, options[name])
+        if (option := _OPTION_OF.get(key)) is not None:
+            if option in options:
+                raise InvalidSymbol(f"symbol {shorten(text)}: {shorten(name)}: expected {option} or {name}, not both")
+            if _expected(option, read := _read(option, value)) is None:
+                raise InvalidSymbol(f"symbol {shorten(text)}: {name} {shorten(value)}: expected {option}={_text(read)}")
+        ordered[name] = value
+    if "chart" in options:
+        ordered["chart"] = _option(text, "chart", options["chart"])
+    inputs = sorted(options.keys() - set(_OPTIONS) - set(unchecked))
     if inputs and "chart" not in options:
         raise InvalidSymbol(f"symbol {shorten(text)}: option {shorten(inputs[0])}: expected one of {', '.join(_OPTIONS)}")
     for name in inputs:
-        value = options[name]
-        spelled = _text(value) if isinstance(value, Input) else ""
-        if not (_KEY.fullmatch(name) and _WORD.fullmatch(spelled)):
-            problem = f"symbol {shorten(text)}: input {shorten(name)} {shorten(value)}"
-            raise InvalidSymbol(f"{problem}: expected a name, and a word or number")
-        ordered[name] = _value(spelled)
-    return ordered
+        ordered[name] = _passed(text, name, options[name])
+    return {name: value for name, value in ordered.items() if _DEFAULTS.get(name) != value}
 
 
-_EXAMPLES = {"session": "extended", "currency": "EUR", "unit": "KGM"}
+_DEFAULTS = {"session": "regular", "adjustment": "splits", f"{_UNCHECKED}metric": "price"}
+"""What every symbol has anyway."""
+
+
+def _option(text: str, name: str, value: Input) -> Input:
+    """The value of an option in its canonical form. Raises `InvalidSymbol`."""
+    value = _canonical(name, value)
+    expected = _expected(name, value)
+    if expected is not None:
+        raise InvalidSymbol(f"symbol {shorten(text)}: {name} {shorten(value)}: expected {expected}")
+    return value
+
+
+def _canonical(name: str, value: Any) -> Any:
+    return value.upper() if name == "currency" and isinstance(value, str) else value
+
+
+def _expected(name: str, value: object) -> str | None:
+    """What an option's value should have been; None where it may be that."""
+    match name:
+        case "backadjustment" | "settlement_as_close":
+            return None if value is True else "true, or no such option"
+        case "chart":
+            return None if value in tuple(CHARTS) else f"one of {', '.join(CHARTS)}"
+        case "adjustment":
+            known, expected = value in ADJUSTMENTS, f"one of {', '.join(ADJUSTMENTS)}"
+        case "session":
+            known = subsession(value) is not None
+            expected = f"one of {', '.join(_SUBSESSIONS)}, perhaps behind a market as in us_regular"
+        case "currency":
+            known = isinstance(value, str) and _CURRENCY.fullmatch(value) is not None
+            expected = "3 to 16 letters and digits, such as EUR"
+        case _:
+            known = isinstance(value, str) and _WORD.fullmatch(value) is not None
+            expected = "letters and digits, such as KGM"
+    return None if known else f"{expected}; {_UNCHECKED}{_WIRE[name]}=... is sent unchecked"
+
+
+def _passed(text: str, name: str, value: Input) -> Input:
+    """What is sent as it is: an input of a chart type, or a key of the wire. Raises `InvalidSymbol`."""
+    expected = "expected a name, and a word or number"
+    what, key, known = "input", name, _KEY.fullmatch(name)
+    if name.startswith(_UNCHECKED):
+        key = name.removeprefix(_UNCHECKED)
+        what, known = "key", _WIRE_KEY.fullmatch(key)
+        if key in _STRUCTURE:
+            raise InvalidSymbol(f"symbol {shorten(text)}: {name}: expected another key than {', '.join(_STRUCTURE)}")
+    spelled = _text(value) if isinstance(value, Input) else ""
+    if not (known and _WORD.fullmatch(spelled)):
+        raise InvalidSymbol(f"symbol {shorten(text)}: {what} {shorten(key)} {shorten(value)}: {expected}")
+    return _value(spelled)
 
 
 def _text(value: Input) -> str:
@@ -212,12 +276,16 @@ def quoted_symbol(symbol: str) -> str:
 def wire_symbol(symbol: str) -> str:
     """The form in which a chart session resolves a symbol (seen 2025-07-06): split-adjusted prices."""
     options = Symbol(symbol).options if "{" in symbol else {}
-    inner: dict[str, Any] = {"symbol": base_symbol(symbol), "adjustment": options.get("adjustment", "splits")}
-    for name, key in _WIRE.items():
-        if name in options:
-            inner[key] = "default" if name == "backadjustment" else options[name]
+    inner: dict[str, Any] = {"symbol": base_symbol(symbol), "adjustment": "splits"}
+    inputs: dict[str, Input] = {}
+    for name, value in options.items():
+        if name in _WIRE:
+            inner[_WIRE[name]] = _BACK_ADJUSTED if name == "backadjustment" else value
+        elif name.startswith(_UNCHECKED):
+            inner[name.removeprefix(_UNCHECKED)] = value
+        elif name != "chart":
+            inputs[name] = value
     if "chart" in options:
-        inputs = {name: value for name, value in options.items() if name not in _OPTIONS}
         inner = {"symbol": inner, "type": CHARTS[str(options["chart"])], "inputs": inputs}
     return "=" + json.dumps(inner, separators=(",", ":"), ensure_ascii=False)
 
@@ -255,11 +323,15 @@ def symbol_name(wire: str) -> str:
 
 def _known_options(value: Mapping[str, Any]) -> dict[str, Any]:
     """What one object of a symbol string says, in our words."""
-    options = {name: value[key] for name, key in _WIRE.items() if value.get(key)}
-    if options.get("backadjustment"):
-        options["backadjustment"] = True
-    if value.get("adjustment"):
-        options["adjustment"] = value["adjustment"]
+    options: dict[str, Any] = {}
+    for key, each in value.items():
+        if not each or key in _STRUCTURE:
+            continue
+        option = _OPTION_OF.get(key)
+        if option is not None and _expected(option, read := _read(option, each)) is None:
+            options[option] = read
+        elif isinstance(each, Input) and _WIRE_KEY.fullmatch(key) and _WORD.fullmatch(_text(each)):
+            options[f"{_UNCHECKED}{key}"] = each
     chart = _STUDIES.get(str(value.get("type")).partition("@")[0])
     if chart is not None:
         inputs = value.get("inputs")
@@ -267,6 +339,19 @@ def _known_options(value: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(inputs, dict):
             options = inputs | options
     return options
+
+
+def _read(option: str, value: Any) -> Any:
+    """The value of an option, from that of its key of the wire."""
+    if option == "backadjustment" and value == _BACK_ADJUSTED:
+        return True
+    return _canonical(option, value)
+
+
+def subsession(value: object) -> str | None:
+    """What a subsession's id stands for: itself, or what is behind the market in `us_regular`; None for no known one."""
+    match = _SESSION.fullmatch(value) if isinstance(value, str) else None
+    return None if match is None else match[2]
 
 
 def plain_symbol(wire: str) -> str:

@@ -336,6 +336,7 @@ def test_a_symbol_that_is_not_on_the_tape_exits_with_1(recorded: tuple[Path, byt
     [
         (["stream", "--source", FAKE, "-s", SYMBOL, "-i", "7Q"], "7Q"),
         (["stream", "--source", FAKE, "-s", "BTCUSDT"], "EXCHANGE:TICKER"),
+        (["stream", "--source", FAKE, "-s", f"{SYMBOL}{{session=weird}}"], "'weird': expected one of regular, extended"),
         (["stream", "--source", FAKE, "-s", SYMBOL, "-n", "0"], "above 0"),
         (["stream", "--source", "fake:colour=red", "-s", SYMBOL], "colour"),
         (["stream", "--source", FAKE], "--symbol"),

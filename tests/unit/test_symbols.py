@@ -114,7 +114,21 @@ def test_a_symbol_with_options_is_a_string_in_its_canonical_spelling() -> None:
 
 def test_what_every_symbol_has_anyway_is_not_written() -> None:
     assert Symbol("NASDAQ:AAPL", session="regular", adjustment="splits", backadjustment=False) == "NASDAQ:AAPL"
+    assert Symbol("NASDAQ:AAPL", wire={"metric": "price"}) == "NASDAQ:AAPL"
     assert symbol_name('={"symbol":"NASDAQ:AAPL","adjustment":"splits","session":"regular"}') == "NASDAQ:AAPL"
+
+
+def test_what_the_options_do_not_know_is_sent_as_it_is() -> None:
+    symbol = Symbol("NASDAQ:AAPL", currency="EUR", wire={"session": "overnight", "metric": "market_cap", "n": 5})
+    assert symbol == Symbol("NASDAQ:AAPL{wire.n=5+wire.session=overnight+wire.metric=market_cap+currency=EUR}")
+    assert symbol == "NASDAQ:AAPL{currency=EUR+wire.metric=market_cap+wire.n=5+wire.session=overnight}"
+    assert json.loads(wire_symbol(symbol)[1:]) == {
+        "symbol": "NASDAQ:AAPL", "adjustment": "splits", "currency-id": "EUR", "metric": "market_cap", "n": 5,
+        "session": "overnight",
+    }  # fmt: skip
+    assert symbol_name(wire_symbol(symbol)) == symbol
+    assert json.loads(wire_symbol("A:B{wire.adjustment=novel}")[1:]) == {"symbol": "A:B", "adjustment": "novel"}
+    assert quoted_symbol("A:B{wire.session=overnight+chart=kagi}") == "A:B{wire.session=overnight}"
 
 
 def test_a_chart_type_has_inputs() -> None:
@@ -159,6 +173,7 @@ words = st.from_regex(r"[A-Za-z][A-Za-z0-9_.\-]{0,10}", fullmatch=True).filter(l
     currency=st.none() | st.sampled_from(["EUR", "XTVCBTC"]),
     unit=st.none() | words,
     flags=st.tuples(st.booleans(), st.booleans()),
+    wire=st.dictionaries(st.from_regex(r"x-[a-z]{1,5}", fullmatch=True), words | st.just(True) | st.integers(1, 10**6), max_size=2),
     chart=st.none() | st.sampled_from(sorted(CHARTS)),
     inputs=st.dictionaries(
         st.from_regex(r"in_[a-z]{1,5}", fullmatch=True), words | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(-1e30, 1e30), max_size=3
@@ -166,11 +181,11 @@ words = st.from_regex(r"[A-Za-z][A-Za-z0-9_.\-]{0,10}", fullmatch=True).filter(l
 )
 def test_whatever_the_options_both_spellings_come_back(
     session: str | None, adjustment: str | None, currency: str | None, unit: str | None, flags: tuple[bool, bool],
-    chart: str | None, inputs: dict[str, Any],
+    wire: dict[str, Any], chart: str | None, inputs: dict[str, Any],
 ) -> None:  # fmt: skip
     symbol = Symbol(
         "EX:SYM", session=session, adjustment=adjustment, currency=currency, unit=unit, backadjustment=flags[0],
-        settlement_as_close=flags[1], chart=chart, inputs=inputs if chart else None,
+        settlement_as_close=flags[1], wire=wire, chart=chart, inputs=inputs if chart else None,
     )  # fmt: skip
     assert Symbol(str(symbol)) == symbol
     assert symbol_name(wire_symbol(symbol)) == symbol
@@ -181,15 +196,28 @@ def test_whatever_the_options_both_spellings_come_back(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"session": "a b"}, "session 'a b': expected letters and digits, such as extended"),
-        ({"adjustment": "all"}, "adjustment 'all': expected one of splits, dividends, none"),
+        ({"session": "weird"}, "session 'weird': expected one of regular, extended, premarket, postmarket, perhaps behind"),
+        ({"session": "weird"}, "; wire.session=... is sent unchecked"),
+        ({"session": 7}, "session 7: expected one of regular"),
+        ({"adjustment": "all"}, "adjustment 'all': expected one of splits, dividends, none; wire.adjustment=..."),
         ({"chart": "candles"}, "chart 'candles': expected one of heikin-ashi, renko"),
-        ({"currency": 5}, "currency 5: expected letters"),
+        ({"chart": ["renko"]}, "chart ['renko']: expected one of heikin-ashi, renko"),
+        ({"currency": 5}, "currency 5: expected 3 to 16 letters"),
+        ({"currency": "E-R"}, "currency 'E-R': expected 3 to 16 letters and digits, such as EUR; wire.currency-id=..."),
+        ({"currency": "EU"}, "currency 'EU': expected 3 to 16 letters"),
+        ({"unit": "a b"}, "unit 'a b': expected letters and digits, such as KGM; wire.unit-id=..."),
         ({"backadjustment": "yes"}, "backadjustment 'yes': expected true"),
         ({"inputs": {"boxSize": 1}}, "option 'boxSize': expected one of session, adjustment"),
         ({"chart": "renko", "inputs": {"box size": 1}}, "input 'box size' 1: expected a name"),
         ({"chart": "renko", "inputs": {"size": "a b"}}, "input 'size' 'a b': expected a name, and a word"),
         ({"chart": "renko", "inputs": {"size": None}}, "input 'size' None"),
+        ({"wire": {"metric": "market cap"}}, "key 'metric' 'market cap': expected a name, and a word or number"),
+        ({"wire": {"a b": 1}}, "key 'a b' 1: expected a name"),
+        ({"wire": {"replay": "rs_1"}}, "wire.replay: expected another key than symbol, type, inputs, replay"),
+        ({"wire": {"session": "extended"}}, "wire.session 'extended': expected session=extended"),
+        ({"wire": {"currency-id": "eur"}}, "wire.currency-id 'eur': expected currency=EUR"),
+        ({"wire": {"backadjustment": "default"}}, "wire.backadjustment 'default': expected backadjustment=true"),
+        ({"wire": {"session": "weird"}, "session": "extended"}, "'wire.session': expected session or wire.session, not both"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused_with_its_value(arguments: dict[str, Any], said: str) -> None:
@@ -198,7 +226,7 @@ def test_an_option_that_makes_no_sense_is_refused_with_its_value(arguments: dict
 
 
 @pytest.mark.parametrize(
-    "text", ["EX:SYM{", "EX:SYM{}", "EX:SYM{session=extended", "EX:SYM{session}", "EX:SYM{unit=A+unit=B}", "{session=extended}", 7]
+    "text", ["EX:SYM{", "EX:SYM{}", "EX:SYM{session=weird}", "EX:SYM{sesion=extended}", "EX:SYM{session=extended", "EX:SYM{session}", "EX:SYM{unit=A+unit=B}", "{session=extended}", 7]
 )
 def test_a_spelling_that_is_none_is_refused(text: object) -> None:
     with pytest.raises(InvalidSymbol):
@@ -213,8 +241,11 @@ def test_a_spelling_that_is_none_is_refused(text: object) -> None:
         ('={"type":"BarSetHeikenAshi@tv-basicstudies-99!","inputs":{},"symbol":{"symbol":"A:B"}}', "A:B{chart=heikin-ashi}"),
         ('={"type":"BarSetKagi@1","inputs":7,"symbol":"A:B"}', "A:B{chart=kagi}"),
         ('={"type":"Novel@1","inputs":{"x":1},"symbol":"A:B"}', "A:B"),
-        ('={"symbol":"A:B","adjustment":"novel"}', "A:B"),
+        ('={"symbol":"A:B","adjustment":"novel"}', "A:B{wire.adjustment=novel}"),
+        ('={"symbol":"A:B","metric":"market_cap","odd":"two words","n":[1],"e":"","f":false}', "A:B{wire.metric=market_cap}"),
+        ('={"symbol":{"symbol":"A:B","session":"weird"},"session":"extended"}', "A:B"),
         ('={"symbol":"A:B","backadjustment":"default"}', "A:B{backadjustment=true}"),
+        ('={"symbol":"A:B","backadjustment":"1"}', "A:B{wire.backadjustment=1}"),
     ],
 )
 def test_what_others_say_on_the_wire_is_named_by_what_we_know_of_it(wire: str, name: str) -> None:

@@ -11,23 +11,34 @@ from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from tvstreamer.errors import InvalidSymbol
+from tvstreamer.errors import InvalidSymbol, shorten
+from tvstreamer.protocol.server import ServerProtocol
 from tvstreamer.server.charts.chart_types import transform
 from tvstreamer.server.charts.converted import Conversion, ConvertedInstrument, known_currency
 from tvstreamer.server.charts.instrument import Instrument, MarketInstrument, Opener
 from tvstreamer.server.market import Market
 from tvstreamer.server.market.variants import REGULAR, Variant, variant_of
-from tvstreamer.symbols import parse_symbol
+from tvstreamer.symbols import ADJUSTMENTS, parse_symbol, subsession
 
 INVALID: Final = ("invalid symbol",)
 _DEEPEST: Final = 8
+_SERVED: Final = ("regular", "extended")
+_KEYS: Final = frozenset(
+    (
+        "symbol", "session", "adjustment", "currency-id", "unit-id", "metric", "backadjustment", "settlement-as-close",
+        "replay", "type", "inputs",
+    )
+)  # fmt: skip
 
 
 class Unresolved(Exception):
-    """A symbol string that names nothing for this client; `reasons` are the words of `symbol_error`."""
+    """A symbol string that names nothing for this client; `reasons` are the words of `symbol_error`.
 
-    def __init__(self, reasons: Sequence[str] = INVALID) -> None:
-        super().__init__(", ".join(reasons))
+    The journal says more where there is more to say: `why`.
+    """
+
+    def __init__(self, reasons: Sequence[str] = INVALID, why: str = "") -> None:
+        super().__init__(": ".join(filter(None, (", ".join(reasons), why))))
         self.reasons = tuple(reasons)
 
     @property
@@ -89,14 +100,44 @@ class SymbolStrings:
             raise Unresolved(("permission denied", "group", f"{name.split(':')[0].lower()}_paid"))
         currency = options.get("currency-id")
         if currency is not None and not known_currency(currency):
-            raise Unresolved
-        conversion = Conversion(currency, options.get("adjustment") == "dividends")
-        variant = Variant(
-            "extended" if options.get("session") == "extended" else REGULAR.session,
-            "none" if options.get("adjustment") == "none" else REGULAR.adjustment,
-        )
+            raise Unresolved(why=f"currency-id {shorten(currency)}: no currency of this server")
+        adjustment = _one_of(options, "adjustment", ADJUSTMENTS) or REGULAR.adjustment
+        _one_of(options, "metric", ("price",))
+        conversion = Conversion(currency, adjustment == "dividends")
+        variant = Variant(_session(options), "none" if adjustment == "none" else REGULAR.adjustment)
         key = variant_of(name, variant)
         return ConvertedInstrument(self._market, key, conversion) if any(conversion) else MarketInstrument(self._market, key)
+
+
+def _one_of(options: Mapping[str, Any], key: str, known: Sequence[str]) -> str | None:
+    """The value of a key, None where it is not there. Raises `Unresolved` for one that is not known."""
+    value = options.get(key)
+    if value is None:
+        return None
+    if value not in known:
+        raise Unresolved(why=f"{key} {shorten(value)}: expected one of {', '.join(known)}")
+    return str(value)
+
+
+def _session(options: Mapping[str, Any]) -> str:
+    """The session that is asked for, whatever market its id begins with (`us_regular`). Raises `Unresolved`."""
+    value = options.get("session")
+    session = REGULAR.session if value is None else subsession(value)
+    if session not in _SERVED:
+        raise Unresolved(why=f"session {shorten(value)}: expected one of {', '.join(_SERVED)}")
+    return session
+
+
+def note_unknown_keys(server: ServerProtocol, method: str, wire: str, at: float) -> None:
+    """Has the journal say which keys of a string were passed over."""
+    value, keys = decode(wire), list[str]()
+    for _ in range(_DEEPEST + 1):
+        if not isinstance(value, Mapping):
+            break
+        keys += [key for key in value if key not in _KEYS]
+        value = value.get("symbol")
+    if keys:
+        server.note(at, "tolerated", method, f"{shorten(wire)}: unknown keys {shorten(keys)}")
 
 
 def decode(wire: str) -> Any:

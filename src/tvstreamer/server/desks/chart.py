@@ -40,7 +40,7 @@ from tvstreamer.server.charts.frames import Frame, bars_since, read_frame
 from tvstreamer.server.charts.instrument import Instrument, LiveBars, Opener, PastBars, SeriesRefused, bars_after, first_bar
 from tvstreamer.server.charts.replayed import ReplayInstrument
 from tvstreamer.server.charts.series import Feed, Indexed, timescale
-from tvstreamer.server.charts.symbol_strings import SymbolStrings, Unresolved
+from tvstreamer.server.charts.symbol_strings import SymbolStrings, Unresolved, note_unknown_keys
 from tvstreamer.server.charts.tickmarks import Offset, coming, marks, offsets
 from tvstreamer.server.desks.desk import BARS, LOADING, SYMBOL, Floor, timed
 from tvstreamer.server.manners import NODE
@@ -217,6 +217,7 @@ class ChartDesk:
             self._floor.collect(SYMBOL, SymbolErrorReply([p.session, p.alias, *error.reasons]))
         else:
             self._floor.collect(SYMBOL, SymbolResolved(SymbolResolved.Params(p.session, p.alias, info)))
+            note_unknown_keys(self._floor.server, "resolve_symbol", p.symbol, at)
 
     def _first_bar_time(self, p: GetFirstBarTime.Params, at: float) -> None:
         wire = self._floor.server.charts[p.session].symbols.get(p.alias)

@@ -20,7 +20,7 @@ from tvstreamer.protocol.packets import (
     Reply,
 )
 from tvstreamer.server.charts.instrument import MarketInstrument
-from tvstreamer.server.charts.symbol_strings import SymbolStrings, Unresolved
+from tvstreamer.server.charts.symbol_strings import SymbolStrings, Unresolved, note_unknown_keys
 from tvstreamer.server.desks.desk import QUOTE, Floor
 from tvstreamer.server.market.bars import MarketTick
 from tvstreamer.server.market.listing import as_on_the_wire
@@ -115,6 +115,7 @@ class QuoteDesk:
                 floor.collect(QUOTE, _data(session, denied))
                 floor.collect(QUOTE, QuoteCompleted(QuoteCompleted.Params(session, name)))
             return
+        note_unknown_keys(floor.server, "quote_add_symbols", name, at)
         told = floor.follow(instrument.key, at)
         values = instrument.quote(told, fields)
         self._quotes[session, name] = _Quote(session, name, instrument, values, told)

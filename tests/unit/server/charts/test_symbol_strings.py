@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tvstreamer.protocol.server import ServerProtocol
 from tvstreamer.server.charts.chart_types import Bricks, HeikinAshi
 from tvstreamer.server.charts.converted import ConvertedInstrument
 from tvstreamer.server.charts.instrument import MarketInstrument
-from tvstreamer.server.charts.symbol_strings import SymbolStrings, Unresolved
+from tvstreamer.server.charts.symbol_strings import SymbolStrings, Unresolved, note_unknown_keys
 from tvstreamer.server.market import Market
 from tvstreamer.server.market.variants import REGULAR, Variant, split_variant
 
@@ -60,6 +61,7 @@ def test_a_string_that_names_nothing(strings: SymbolStrings, wire: str) -> None:
     [
         ("", REGULAR),
         (',"session":"extended"', Variant(session="extended")),
+        (',"session":"us_extended","metric":"price","novel":1', Variant(session="extended")),
         (',"session":"us_regular"', REGULAR),
         (',"adjustment":"none"', Variant(adjustment="none")),
         (',"session":"extended","adjustment":"none","currency-id":"EUR"', Variant("extended", "none")),
@@ -67,6 +69,37 @@ def test_a_string_that_names_nothing(strings: SymbolStrings, wire: str) -> None:
 )
 def test_a_symbol_may_be_seen_in_other_ways(strings: SymbolStrings, options: str, variant: Variant) -> None:
     assert split_variant(strings.open(f'={{"symbol":"{BTC}"{options}}}').key) == (BTC, variant)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ('"session":"weird"', "session 'weird': expected one of regular, extended"),
+        ('"session":"premarket"', "session 'premarket': expected one of regular, extended"),
+        ('"session":["regular"]', "session ['regular']: expected one of regular, extended"),
+        ('"adjustment":"novel"', "adjustment 'novel': expected one of splits, dividends, none"),
+        ('"metric":"market_cap"', "metric 'market_cap': expected one of price"),
+        ('"currency-id":"NOPE"', "currency-id 'NOPE': no currency of this server"),
+    ],
+)
+def test_a_value_that_is_not_known_names_nothing_rather_than_something_else(
+    strings: SymbolStrings, options: str, why: str
+) -> None:
+    with pytest.raises(Unresolved) as caught:
+        strings.open(f'={{"symbol":"{BTC}",{options}}}')
+    assert caught.value.reasons == ("invalid symbol",)
+    assert str(caught.value) == f"invalid symbol: {why}"
+
+
+def test_unknown_keys_of_every_level_are_noted() -> None:
+    server = ServerProtocol("")
+    inner = '{"symbol":"BINANCE:BTCUSDT","sesion":"extended"}'
+    note_unknown_keys(server, "resolve_symbol", f'={{"symbol":{inner},"odd":1,"type":"x"}}', 5.0)
+    for well in (BTC, '={"symbol":5}', "={", f'={{"symbol":"{BTC}","session":"extended"}}', "=" + '{"symbol":' * 20):
+        note_unknown_keys(server, "resolve_symbol", well, 5.0)
+    (entry,) = server.journal
+    assert (entry.kind, entry.method) == ("tolerated", "resolve_symbol")
+    assert entry.detail.endswith("unknown keys ['odd', 'sesion']")
 
 
 def test_what_may_not_be_seen_says_which_permission_is_missing() -> None:

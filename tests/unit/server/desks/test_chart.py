@@ -580,3 +580,18 @@ def test_a_bar_is_ended_by_hand_in_the_series_of_its_interval() -> None:
     live = client.packets()
     assert [index for index, _ in rows(live)] == [1]
     assert math.isclose(rows(live)[0][1][1], 6.0)
+
+
+def test_an_option_that_is_not_known_is_no_symbol_and_the_journal_says_which() -> None:
+    client = Client()
+    packets = client.series(symbol='={"symbol":"BINANCE:BTCUSDT","session":"weird"}')
+    assert methods(packets) == ["series_loading", "symbol_error", "series_error"]
+    assert only(packets, "symbol_error")["p"] == ["cs", "sym_s1", "invalid symbol"]
+    assert any(each[2].endswith("session 'weird': expected one of regular, extended") for each in client.journal)
+
+
+def test_a_key_that_is_not_known_is_passed_over_and_noted() -> None:
+    client = Client()
+    assert "symbol_resolved" in methods(client.series(symbol='={"symbol":"BINANCE:BTCUSDT","novel":1}'))
+    (noted,) = [each for each in client.journal if each[0] == "tolerated"]
+    assert noted[1:] == ("resolve_symbol", """'={"symbol":"BINANCE:BTCUSDT","novel":1}': unknown keys ['novel']""")

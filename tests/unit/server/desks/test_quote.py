@@ -170,3 +170,14 @@ def test_nothing_is_told_to_a_client_that_is_gone(client: Client) -> None:
     client.connection.disconnected(client.now, 1006)
     assert client.tick(5.5) == []
     assert not client.connection.active
+
+
+def test_what_is_not_known_of_a_symbol_string_is_in_the_journal(client: Client) -> None:
+    (refused,) = client.ask("quote_add_symbols", "qs", '={"symbol":"BINANCE:BTCUSDT","adjustment":"novel"}')
+    assert refused["p"][1]["errmsg"] == "no_such_symbol"
+    client.ask("quote_add_symbols", "qs", '={"symbol":"BINANCE:BTCUSDT","novel":1}')
+    assert client.connection.protocol is not None
+    notes = [(each.kind, each.detail) for each in client.connection.protocol.journal if each.kind in ("rejected", "tolerated")]
+    assert [kind for kind, _ in notes] == ["rejected", "tolerated"]
+    assert "adjustment 'novel': expected one of splits, dividends, none" in notes[0][1]
+    assert "unknown keys ['novel']" in notes[1][1]
