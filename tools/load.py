@@ -1,24 +1,27 @@
 """Many clients on one fake server: whether it keeps up, and what that costs.
 
     python tools/load.py --clients 1000 --rate 10 --seconds 20
+    python tools/load.py --clients 1000 --rate 10 --seconds 20 --symbols 2000
 
 This process is the server, a synthetic market in real time; the clients are in another process. Each client follows as many
-symbols as it takes for about `--rate` messages a second. Every hundredth client reads its messages closely: the market is
-made from a seed, so the moment of each tick is known there too, and the lag of a message is the time from its tick to its
-arrival. Figures are of the time after everybody has connected. Exit code 1: messages are missing, a connection is lost,
-or the lag is beyond `--bound`.
+symbols as it takes for about `--rate` messages a second: all the same, or with `--symbols` its share of so many. Every
+hundredth client reads its messages closely: the market is made from a seed, so the moment of each tick is known there too,
+and the lag of a message is the time from its tick to its arrival. Figures are of the time after everybody has connected.
+Exit code 1: messages are missing, a connection is lost, or the lag is beyond `--bound`.
 """
 
 from __future__ import annotations
 
 import argparse
 import cProfile
+import itertools
 import json
 import os
 import re
 import resource
 import selectors
 import socket
+import string
 import subprocess
 import sys
 import time
@@ -37,8 +40,10 @@ QUOTES = "USDT USDC USD EUR GBP".split()
 SYMBOLS = [f"BINANCE:{base}{quote}" for quote in QUOTES for base in BASES]
 """Lively ones: each has about one tick in two seconds."""
 A_SYMBOL = 0.5
+LIVELY = 0.35
+"""Ticks a second from which on an invented symbol is taken."""
 CLOSELY = 100
-SETTLE = 2.0
+SETTLE = 4.0
 _UPDATE = re.compile(rb'"n":"([^"]+)","s":"ok","v":\{([^}]*)\}')
 _VOLUME = re.compile(rb'"volume":([0-9.e+]+)')
 
@@ -48,12 +53,13 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--rate", type=float, default=10.0, help="messages a second to each client")
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--symbols", type=int, default=0, metavar="N", help="of so many symbols each client follows some")
     parser.add_argument("--bound", type=float, default=0.5, help="seconds of lag that 99 of 100 messages may have")
     parser.add_argument("--profile", metavar="FILE", help="write a profile of the server's thread here")
     parser.add_argument("--of", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.of:
-        print(json.dumps(Clients(options.of, options.clients, options.rate).run(options.seconds)))
+        print(json.dumps(Clients(options.of, options.clients, options.rate, options.symbols).run(options.seconds)))
         return 0
     return serve(options)
 
@@ -61,6 +67,7 @@ def main() -> int:
 def serve(options: argparse.Namespace) -> int:
     with FakeServer(seed=SEED, heartbeat_timeout=None) as server:
         words = ["--of", server.url, "--clients", options.clients, "--rate", options.rate, "--seconds", options.seconds]
+        words += ["--symbols", options.symbols]
         command = [sys.executable, __file__, *map(str, words)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as clients:
             assert clients.stderr is not None
@@ -109,16 +116,29 @@ def _at(ordered: list[float], share: float) -> str:
     return f"{1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]:.1f} ms"
 
 
+def lively(count: int) -> list[str]:
+    """Invented symbols that have about as many ticks as the known ones."""
+    market, now = Market(SEED), time.time()
+    symbols: list[str] = []
+    for letters in itertools.product(string.ascii_uppercase, repeat=3):
+        symbol = f"BINANCE:{''.join(letters)}USDT"
+        if len(market.ticks(symbol, now - 60, now)) >= 60 * LIVELY:
+            symbols.append(symbol)
+            if len(symbols) == count:
+                return symbols
+    raise SystemExit(f"--symbols {count}: expected at most {len(symbols)}")
+
+
 class Clients:
     """All clients, on one selector: as little work for each as can be, since the server shares the machine."""
 
-    def __init__(self, url: str, clients: int, rate: float) -> None:
+    def __init__(self, url: str, clients: int, rate: float, symbols: int) -> None:
         self._address = (urlsplit(url).hostname, urlsplit(url).port)
         self._path = urlsplit(url).path
-        wanted = max(1, round(rate / A_SYMBOL))
-        if wanted > len(SYMBOLS):
-            raise SystemExit(f"--rate {rate:g}: expected at most {len(SYMBOLS) * A_SYMBOL:g}")
-        self._symbols = SYMBOLS[:wanted]
+        self._wanted = max(1, round(rate / A_SYMBOL))
+        self._symbols = lively(symbols) if symbols else SYMBOLS[: self._wanted]
+        if self._wanted > len(self._symbols):
+            raise SystemExit(f"--rate {rate:g}: expected at most {len(self._symbols) * A_SYMBOL:g}")
         self._selector = selectors.DefaultSelector()
         self._clients = [self._connect(number) for number in range(clients)]
 
@@ -131,15 +151,17 @@ class Clients:
         taken = b""
         while b"\r\n\r\n" not in taken:
             taken += raw.recv(65_536)
+        first = number * self._wanted
+        symbols = [self._symbols[each % len(self._symbols)] for each in range(first, first + self._wanted)]
         commands: list[dict[str, Any]] = [
             {"m": "quote_create_session", "p": ["qs_load"]},
             {"m": "quote_set_fields", "p": ["qs_load", "lp", "volume"]},
-            {"m": "quote_add_symbols", "p": ["qs_load", *self._symbols]},
+            {"m": "quote_add_symbols", "p": ["qs_load", *symbols]},
         ]
         text = framing.join([json.dumps(command, separators=(",", ":")) for command in commands]).encode()
         raw.sendall(b"\x81\xfe" + len(text).to_bytes(2, "big") + b"\0\0\0\0" + text)
         raw.setblocking(False)
-        client = Client(raw, taken.partition(b"\r\n\r\n")[2], closely=number % CLOSELY == 0)
+        client = Client(raw, taken.partition(b"\r\n\r\n")[2], symbols, closely=number % CLOSELY == 0)
         self._selector.register(raw, selectors.EVENT_READ, client)
         return client
 
@@ -158,12 +180,12 @@ class Clients:
         lag: list[float] = []
         missing = expected = 0
         watched = [client for client in self._clients if client.arrivals is not None]
-        for symbol in self._symbols:
-            # Ticks at the edges may belong to either side.
-            times = {tick.time for tick in market.ticks(symbol, began, over - 0.1)}
-            volumes = {float(market.quote(symbol, moment)["volume"]): moment for moment in times}
-            for client in watched:
-                assert client.arrivals is not None
+        for client in watched:
+            assert client.arrivals is not None
+            for symbol in client.symbols:
+                # Ticks at the edges may belong to either side.
+                times = {tick.time for tick in market.ticks(symbol, began, over - 0.1)}
+                volumes = {float(market.quote(symbol, moment)["volume"]): moment for moment in times}
                 expected += len(volumes)
                 for volume, moment in volumes.items():
                     arrived = client.arrivals.get((symbol.encode(), volume))
@@ -193,8 +215,9 @@ class Clients:
 class Client:
     """Counts messages; one that looks closely notes when each update of a quote came."""
 
-    def __init__(self, raw: socket.socket, early: bytes, *, closely: bool) -> None:
+    def __init__(self, raw: socket.socket, early: bytes, symbols: list[str], *, closely: bool) -> None:
         self._raw = raw
+        self.symbols = symbols
         self._rest = early
         self.messages = 0
         self.lost = False

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
+from copy import copy
 from functools import lru_cache, partial
 from itertools import accumulate, takewhile
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -36,7 +37,8 @@ END: Final = 4_102_444_800
 """2100-01-01 00:00 UTC: there is no tick from here on."""
 
 _DAY: Final = Interval(1, "D")
-_KNOWN_AT_ONCE: Final = 256
+_KNOWN_AT_ONCE: Final = 4_096
+"""A symbol that is made anew has to draw its whole past, which takes as long as ten of its ticks."""
 
 
 class SyntheticMarket:
@@ -67,6 +69,14 @@ class SyntheticMarket:
         return f"SyntheticMarket(seed={self.seed}, halts={self._halts}, delay={self._delay})"
 
 
+class _SoFar(NamedTuple):
+    """The daily bar of a day as of the ticks before `stop`. It is replaced as a whole, so any thread may ask."""
+
+    day: int
+    stop: float
+    series: Series
+
+
 class SyntheticSymbol:
     """Ticks, bars and quotes of one symbol: at any moment the same, whatever was asked before."""
 
@@ -86,6 +96,7 @@ class SyntheticSymbol:
         self._prices = prices
         self._facts = quote_facts(listing)
         self._last_day = self._calendar.day_at(END - 1)
+        self._latest = _SoFar(-1, -math.inf, self._empty(_DAY))
 
     @property
     def update_mode(self) -> str:
@@ -216,10 +227,17 @@ class SyntheticSymbol:
         return Series(interval, partial(self._calendar.window, interval), self.listing.grid, keep=keep)
 
     def _so_far(self, day: int, stop: float) -> Series:
-        """The daily bar as of the ticks before `stop`; without any if there are none."""
-        series = self._empty(_DAY)
-        if day >= 0:
-            self._feed([self._prices.day(day)], series, -math.inf, stop)
+        """The daily bar as of the ticks before `stop`; without any if there are none. Not to be added to."""
+        if day < 0:
+            return self._empty(_DAY)
+        # Who follows a market asks of later and later moments: what was found last goes on from there.
+        latest = self._latest
+        if latest.day == day and latest.stop <= stop:
+            start, series = latest.stop, copy(latest.series)
+        else:
+            start, series = -math.inf, self._empty(_DAY)
+        self._feed([self._prices.day(day)], series, start, stop)
+        self._latest = _SoFar(day, stop, series)
         return series
 
     def _ticks_from(self, start: float) -> Iterator[MarketTick]:
