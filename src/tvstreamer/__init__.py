@@ -48,7 +48,21 @@ _HOMES = {
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - the names are those of the table above
+# Written out once more: type checkers read this list, and cannot read the table.
+__all__ = [
+    "AuthError", "Bar", "BarReplay", "Clock", "ConnectFailed", "Connected", "ContinuityError", "Credentials",
+    "CredentialsError", "CredentialsNotFound", "CriticalError", "Disconnected", "Event", "FakeServer", "FaultPlan",
+    "FramingError", "Gap", "HistoryComplete", "HistoryProgress", "HistoryResult", "Interval", "InvalidInterval",
+    "InvalidPlan", "InvalidSource", "InvalidStudy", "InvalidSymbol", "LimitExceeded", "Limits",
+    "LocalProtocolError", "MailboxFull", "MissingDependencyError", "Notice", "ProtocolError", "Proxy", "Quote",
+    "QuoteSnapshot", "ReconnectPolicy", "Reconnected", "RemoteProtocolError", "ScaledClock", "SeriesError",
+    "SeriesFailed", "ServerError", "ServerStartError", "Stalled", "StreamRouter", "Study", "StudyFailed",
+    "StudyUpdate", "Subscription", "Symbol", "SymbolError", "SymbolFailed", "SymbolInfo", "SystemClock",
+    "TapeError", "TapeExhausted", "TapeFormatError", "TapeMismatch", "TapeVersionError", "TapeWriteError", "Tick",
+    "TokenExpired", "TokenRefreshFailed", "TransportBusy", "TransportClosed", "TransportError", "TransportTimeout",
+    "TvError", "TvWSClient", "UnsupportedFault", "VerificationFailed", "VirtualClock", "Watchdogs", "__version__",
+    "configure_logging", "trace",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from tvstreamer.auth import Credentials

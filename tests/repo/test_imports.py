@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import tvstreamer
+import tvstreamer.testing
 
 SRC = Path(tvstreamer.__file__).parents[1]
 
@@ -78,8 +82,15 @@ def test_every_name_of_the_facade_is_there(name: str) -> None:
     assert name in dir(tvstreamer)
 
 
-def test_the_facade_names_nothing_twice() -> None:
-    assert len(set(tvstreamer.__all__)) == len(tvstreamer.__all__)
+@pytest.mark.parametrize("facade", [tvstreamer, tvstreamer.testing], ids=lambda module: module.__name__)
+def test_what_a_facade_promises_is_what_it_finds_and_what_type_checkers_read(facade: ModuleType) -> None:
+    tree = ast.parse(inspect.getsource(facade))
+    # As a type checker reads it, which does not run code.
+    listed = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__")
+    typed = [alias.name for node in ast.walk(tree) if isinstance(node, ast.If) for each in node.body if isinstance(each, ast.ImportFrom) for alias in each.names]
+    found = sorted(facade._HOME_OF)
+    assert sorted(set(listed) - {"__version__"}) == sorted(typed) == found
+    assert len(set(listed)) == len(listed)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
