@@ -42,10 +42,10 @@ def blocks(text: str) -> list[Block]:
     return found
 
 
-def commands(block: Block) -> list[str]:
+def commands(block: Block, program: str = "tvstreamer") -> list[str]:
     """The `$ tvstreamer ...` lines of a console block, without the prompt; a backslash at the end joins lines."""
     joined = block.code.replace("\\\n", " ")
-    return [line.removeprefix("$ ") for line in joined.split("\n") if re.match(r"\$ tvstreamer( |$)", line)]
+    return [line.removeprefix("$ ") for line in joined.split("\n") if re.match(rf"\$ {re.escape(program)}( |$)", line)]
 
 
 if __name__ == "__main__":
