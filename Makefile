@@ -48,7 +48,7 @@ $(READY): pyproject.toml constraints.txt
 	fi
 	$(BIN)/python -m pip install --upgrade --constraint constraints.txt pip
 	$(BIN)/python -m pip install --constraint constraints.txt --build-constraint constraints.txt \
-	    --editable '.[cli,hypothesis,parquet,tzdata,zstd]' --group dev
+	    --editable '.[cli,http,hypothesis,parquet,tzdata,vcr,zstd]' --group dev
 	@touch $@
 
 .PHONY: clean

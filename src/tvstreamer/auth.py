@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
+from tvstreamer.addresses import is_theirs
 from tvstreamer.constants import ANONYMOUS_TOKEN
 from tvstreamer.errors import (
     CredentialsNotFound,
@@ -32,6 +32,7 @@ from tvstreamer.errors import (
     MissingDependencyError,
     TokenExpired,
     TokenRefreshFailed,
+    TvError,
     shorten,
 )
 from tvstreamer.protocol import codec, framing
@@ -45,6 +46,7 @@ RETRY = 15.0
 """Seconds after which it is asked for again, where there was none."""
 
 _UNSAFE_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
+_PAGE_TOKEN = re.compile(r'"auth_token"\s*:\s*"([A-Za-z0-9_.\-]{1,8192})"')
 _UNSAFE_IN_COOKIE = re.compile(r"[\x00-\x20\x7f;,\"\\]")
 
 
@@ -180,9 +182,7 @@ class TokenWatch:
     A hook that fails is asked again, until the token has expired; one that returns None has been told, and that is all.
     """
 
-    def __init__(
-        self, token: str, *, fetch: Callable[[], str] | None, expiring: Callable[[float], str | None] | None
-    ) -> None:
+    def __init__(self, token: str, *, fetch: Callable[[], str] | None, expiring: Callable[[float], str | None] | None) -> None:
         self._fetch = fetch
         self._expiring = expiring
         self._problem = ""
@@ -230,8 +230,11 @@ class TokenWatch:
     def _ask(self, now: float) -> str | None:
         try:
             token = self._fetch() if self._fetch is not None else self._expiring(self._expires or now)  # type: ignore[misc]
+        except TvError as error:
+            self._problem = f"the hook raised {type(error).__name__}: {error}"
+            return None
         except Exception as error:
-            # Its text may hold what it was sent or got.
+            # Its text may hold what it was sent or got; no text of ours does.
             self._problem = f"the hook raised {type(error).__name__}"
             return None
         if token is None and self._fetch is None:
@@ -295,7 +298,14 @@ class _Har(msgspec.Struct, gc=False):
 
 
 MOST_HAR = 512 * 1024 * 1024
-_PAGE_TOKEN = re.compile(r'"auth_token"\s*:\s*"([A-Za-z0-9_.\-]{1,8192})"')
+
+
+def page_token(page: str) -> str:
+    """The token that a page of the site holds for whoever is logged in; "" for none. Of several it is the last."""
+    if "auth_token" not in page:
+        return ""
+    found = [each for each in _PAGE_TOKEN.findall(page) if not _is_nobody(each)]
+    return found[-1] if found else ""
 
 
 def _from_har(path: Path) -> Credentials:
@@ -313,23 +323,13 @@ def _from_har(path: Path) -> Credentials:
     token = ""
     cookies: dict[str, str] = {}
     for entry in entries:
-        if _is_theirs(entry.request.url):
+        if is_theirs(entry.request.url):
             token = _token_in(entry) or token
             cookies |= _cookies_in(entry.request)
     sessionid = cookies.get("sessionid")
     if not token and not sessionid:
         raise CredentialsNotFound(f"{name}: holds no token and no session of TradingView; was it saved with sensitive data?")
-    return Credentials(
-        token or ANONYMOUS_TOKEN, session_cookie(sessionid, cookies.get("sessionid_sign")) if sessionid else None
-    )
-
-
-def _is_theirs(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        return False
-    return host == "tradingview.com" or host.endswith(".tradingview.com")
+    return Credentials(token or ANONYMOUS_TOKEN, session_cookie(sessionid, cookies.get("sessionid_sign")) if sessionid else None)
 
 
 def _token_in(entry: _Entry) -> str:
@@ -342,10 +342,7 @@ def _token_in(entry: _Entry) -> str:
                     command = codec.decode_command(payload)
                     if isinstance(command, SetAuthToken) and not _is_nobody(command.p.token):
                         token = command.p.token
-    if not token and "auth_token" in entry.response.content.text:
-        found = [each for each in _PAGE_TOKEN.findall(entry.response.content.text) if not _is_nobody(each)]
-        token = found[-1] if found else ""
-    return token
+    return token or page_token(entry.response.content.text)
 
 
 def _is_nobody(token: str) -> bool:

@@ -13,6 +13,18 @@ HOSTS: Final = {
 }
 """Short names of the hosts that speak this protocol. `data` is the default for anonymous and free users."""
 
+SITE_DOMAIN: Final = "tradingview.com"
+SITE_HOST: Final = f"www.{SITE_DOMAIN}"
+"""Where the page is that has the token of who is logged in."""
+
+SEARCH_HOST: Final = f"symbol-search.{SITE_DOMAIN}"
+"""Where symbols are searched for."""
+
+SEARCH_TYPES: Final = (
+    "stock", "stocks", "futures", "forex", "crypto", "index", "cfd", "economic", "funds", "dr", "bond",
+)  # fmt: skip
+"""What types of symbols can be searched for."""
+
 SOCKET_PATH: Final = "/socket.io/websocket"
 """The path keeps the name of socket.io 0.x, but what listens there is a plain WebSocket."""
 
@@ -36,6 +48,9 @@ MAX_MESSAGE: Final = 32 * 1024 * 1024
 
 MAX_LINE: Final = 64 * 1024 * 1024
 """Longest line of a tape, in bytes."""
+
+MAX_BODY: Final = 16 * 1024 * 1024
+"""Longest body of an HTTP answer, in bytes, that is read, or recorded."""
 
 MAX_NESTING: Final = 100
 """Deepest nesting of JSON that is looked into, or embedded in a tape."""

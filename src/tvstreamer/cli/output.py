@@ -1,4 +1,4 @@
-"""Events on standard output, one line each, flushed: as JSON lines, as CSV, or as a table to look at."""
+"""Events, and rows of a search, on standard output, one line each, flushed: as JSON lines, as CSV, or as a table to look at."""
 
 from __future__ import annotations
 
@@ -6,23 +6,33 @@ import csv
 import io
 import sys
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 import msgspec
 
 from tvstreamer.errors import TapeWriteError
 from tvstreamer.events import MARKET_EVENTS, Event
 
-Printer = Callable[[Event], None]
+
+class Printable(Protocol):
+    """A struct that names its kind and writes itself out."""
+
+    __struct_config__: ClassVar[Any]
+    __struct_fields__: ClassVar[tuple[str, ...]]
+
+    def to_json(self) -> bytes: ...
+
+
+Printer = Callable[[Printable], None]
 
 
 def printer(form: str, events: str = "all", stream: BinaryIO | None = None) -> Printer:
     """A function that prints an event in one of the forms; with `events="market"` status events are left out."""
     out = stream or _standard_output()
-    lines: dict[str, Callable[[Event], bytes]] = {"jsonl": Event.to_json, "csv": _Csv(), "table": _table}
+    lines: dict[str, Callable[[Any], bytes]] = {"jsonl": _json, "csv": _Csv(), "table": _table}
     line = lines[form]
 
-    def write(event: Event) -> None:
+    def write(event: Printable) -> None:
         if events == "all" or isinstance(event, MARKET_EVENTS):
             out.write(line(event) + b"\n")
             out.flush()
@@ -48,9 +58,9 @@ class _Csv:
     first of each."""
 
     def __init__(self) -> None:
-        self._seen: set[type[Event]] = set()
+        self._seen: set[type[Printable]] = set()
 
-    def __call__(self, event: Event) -> bytes:
+    def __call__(self, event: Printable) -> bytes:
         rows: list[list[object]] = []
         kind = type(event).__struct_config__.tag
         if type(event) not in self._seen:
@@ -66,14 +76,20 @@ def _cell(value: object) -> object:
     return msgspec.json.encode(value).decode() if isinstance(value, dict | list | bool) else value
 
 
-def _table(event: Event) -> bytes:
-    """Columns of a fixed width: time, kind, symbol, and whatever else the event has."""
+def _json(event: Printable) -> bytes:
+    return event.to_json()
+
+
+def _table(event: Printable) -> bytes:
+    """Columns of a fixed width: time (of what has one), kind, symbol, and whatever else there is."""
     values = {name: getattr(event, name) for name in event.__struct_fields__}
-    values.pop("time", None)
-    moment = "" if event.ts is None else event.ts.isoformat(timespec="milliseconds")
+    moment = ""
+    if isinstance(event, Event):
+        values.pop("time", None)
+        moment = f"{'' if event.ts is None else event.ts.isoformat(timespec='milliseconds'):<29}  "
     symbol = f"{values.pop('symbol', '')} {values.pop('interval', '')}".strip()
     rest = "  ".join(f"{name}={_short(value)}" for name, value in values.items() if value not in (None, {}, []))
-    return f"{moment:<29}  {type(event).__struct_config__.tag:<16}  {symbol:<24}  {rest}".rstrip().encode()
+    return f"{moment}{type(event).__struct_config__.tag:<16}  {symbol:<24}  {rest}".rstrip().encode()
 
 
 def _short(value: object) -> str:

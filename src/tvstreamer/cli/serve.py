@@ -17,7 +17,7 @@ from tvstreamer.cli.stopping import Stopping
 from tvstreamer.errors import InvalidPlan, InvalidSource, shorten
 from tvstreamer.faults import load_plan
 from tvstreamer.server.fake import FakeServer
-from tvstreamer.server.manners import SlowClient
+from tvstreamer.server.manners import SiteState, SlowClient
 from tvstreamer.server.market import UNKNOWN
 from tvstreamer.server.market.specs import parse_markets
 from tvstreamer.sources import fake_options
@@ -37,6 +37,7 @@ def serve(
     unknown: list[str] | None,
     forbidden: list[str] | None,
     plan: str | None,
+    site: SiteState,
     strict: bool,
     tls: bool,
     tls_ca: str | None,
@@ -63,6 +64,7 @@ def serve(
         unknown=(*UNKNOWN, *(unknown or ())),
         forbidden=forbidden or (),
         plan=plan,
+        site=site,
         strict=strict,
         host=host,
         port=port,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tvstreamer.constants import SEARCH_TYPES
 from tvstreamer.errors import InvalidPlan, shorten
 
 Kind = Literal["text", "whole", "number", "flag", "list"]
@@ -190,6 +191,10 @@ COMMANDS = (
             Option("unknown", "a symbol that does not exist, or a pattern; may be given several times", "list"),
             Option("forbidden", "a symbol that the account may not see, or a pattern; may be given several times", "list"),
             Option("plan", "the limits of the account: anonymous, free, essential, plus, premium, ...", metavar="NAME"),
+            Option(
+                "site", "what clients get from its pages", default="usual",
+                choices=("usual", "forbidden", "captcha", "changed", "busy", "down"),
+            ),
             Option("strict", "reject what the real server is known to reject", "flag", default=False),
             Option("tls", "serve wss://, with a certificate that is made up", "flag", default=False),
             Option("tls-ca", "write here what makes clients trust that certificate", metavar="FILE"),
@@ -235,6 +240,18 @@ COMMANDS = (
         options=(
             _AUTH, _SYMBOLS, _SOURCE, _FORMAT, _TIMEOUT,
             Option("fields", "default, all, price, common, simple, basic, detailed, or names as lp,bid,ask", default="default"),
+        ),
+    ),
+    Command(
+        "search", "Find symbols by their names.", "tvstreamer.cli.search:search",
+        arguments=(Argument("text", "what to look for: a ticker, a part of one, or of a name"),),
+        options=(
+            Option("type", "only this type", choices=SEARCH_TYPES),
+            Option("exchange", "only this exchange, such as NASDAQ", metavar="NAME"),
+            Option("country", "only this country, two letters such as US", metavar="CODE"),
+            Option("limit", "print so many rows at the most", "whole", default=50, metavar="N"),
+            Option("source", "live, live:host=de, http://HOST:PORT of a fake server, or fake", default="live", metavar="SOURCE"),
+            _FORMAT, _TIMEOUT,
         ),
     ),
     Command(

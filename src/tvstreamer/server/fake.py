@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tvstreamer.clock import Clock, SystemClock, VirtualClock, duration
-from tvstreamer.constants import ANONYMOUS_TOKEN, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
+from tvstreamer.constants import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, SOCKET_PATH
 from tvstreamer.errors import ConnectFailed, InvalidPlan, VerificationFailed, shorten
 from tvstreamer.faults import FaultPlan, Fired
 from tvstreamer.faults.kinds import Carrier
@@ -28,9 +28,19 @@ from tvstreamer.intervals import Interval
 from tvstreamer.protocol.journal import JournalEntry
 from tvstreamer.server.connection import MarketConnection
 from tvstreamer.server.faulty import FaultyPeer
-from tvstreamer.server.http.http11 import HttpRequest, HttpResponse
+from tvstreamer.server.http.http11 import BadRequest, HttpRequest, HttpResponse, RequestReader, otherwise
 from tvstreamer.server.http.pages import Pages
-from tvstreamer.server.manners import MOST_BARS, MOST_UNSENT, REPLY_DELAY, SLOW_CLIENTS, Manners, SlowClient
+from tvstreamer.server.issued_tokens import LIFETIME, IssuedTokens
+from tvstreamer.server.manners import (
+    MOST_BARS,
+    MOST_UNSENT,
+    REPLY_DELAY,
+    SITE_STATES,
+    SLOW_CLIENTS,
+    Manners,
+    SiteState,
+    SlowClient,
+)
 from tvstreamer.server.market import UNKNOWN, Market, Unknown, market_start
 from tvstreamer.server.market.catalogue import CATALOGUE
 from tvstreamer.server.market.shared import SharedMarket
@@ -104,7 +114,10 @@ class FakeServer:
     besides the anonymous ones, as a mapping until the moments of the server's clock that it tells; `heartbeat_timeout=None`
     never drops a client that does not echo; `strict` rejects what the real server is known to reject; `most_bars` are given
     in one answer at the most. `plan` has the limits of the clients' account, as a `Plan` or by its name, and `forbidden` are
-    patterns of symbols that it may not see. With `tape` the recorded traffic is served in place of a market.
+    patterns of symbols that it may not see. Who comes to its pages with the cookies of a session gets the first of `tokens`, or
+    one that is made for him and good for `token_lifetime` seconds; with `site` (`forbidden`, `captcha`, `changed`, `busy`,
+    `down`) all get something else there than what they came for. With `tape` the recorded traffic is served in place of a
+    market.
 
     `market` says where prices come from, if not from the seed alone: a file of bars, a tape whose symbols are to answer any
     command, or several such by pattern of symbols, `{"BINANCE:*": "bars.csv", "*": "fake:seed=7"}`. `start` is when the server's
@@ -131,6 +144,8 @@ class FakeServer:
         start: float | None = None,
         unknown: Unknown = UNKNOWN,
         tokens: Collection[str] | Mapping[str, float] = (),
+        token_lifetime: float = LIFETIME,
+        site: SiteState = "usual",
         heartbeat_interval: float = HEARTBEAT_INTERVAL,
         heartbeat_timeout: float | None = HEARTBEAT_TIMEOUT,
         reply_delay: float | None = None,
@@ -152,6 +167,10 @@ class FakeServer:
             raise InvalidPlan(f"port {port!r}: expected 0, for a free one, or a number up to {_LAST_PORT}")
         if slow_client not in SLOW_CLIENTS:
             raise InvalidPlan(f"slow_client {shorten(slow_client)}: expected {' or '.join(SLOW_CLIENTS)}")
+        if site not in SITE_STATES:
+            raise InvalidPlan(f"site {shorten(site)}: expected one of {', '.join(SITE_STATES)}")
+        if not 0 < token_lifetime < _END_OF_TIME:
+            raise InvalidPlan(f"token_lifetime {token_lifetime!r}: expected seconds above 0")
         if most_unsent < 0:
             raise InvalidPlan(f"most_unsent {most_unsent!r}: expected a number of characters, from 0")
         self.seed = seed
@@ -165,6 +184,7 @@ class FakeServer:
         self.clock = clock or self._new_clock()
         virtual = isinstance(self.clock, VirtualClock)
         account = find_plan(plan)
+        self._issued = IssuedTokens(seed, token_lifetime)
         self._manners = Manners(
             tokens=tokens,
             plan=account,
@@ -177,6 +197,8 @@ class FakeServer:
             most_bars=most_bars,
             slow_client=slow_client,
             most_unsent=most_unsent,
+            issued=self._issued,
+            site=site,
         )
         self._address = (host, port)
         self._certificate = self._new_certificate(tls)
@@ -304,15 +326,31 @@ class FakeServer:
 
     def _on_http(self, request: HttpRequest) -> HttpResponse | None:
         """Search, symbol pages and so on, from what is served here."""
-        token = next(iter(self._manners.tokens), ANONYMOUS_TOKEN)
+        now, state = self.clock.now(), self._manners.site
+        token = next(iter(self._manners.tokens), None) or self._issued.issue(now)
         if self._tape is not None:
             symbols = self._tape.symbols
-            return Pages(symbols, symbols.get, lambda _symbol: {}, token).answer(request)
-        now = self.clock.now()
+            return Pages(symbols, symbols.get, lambda _symbol: {}, token, state=state).answer(request)
         market = self._market
-        return Pages(
-            CATALOGUE, lambda symbol: market.info(symbol, now), lambda symbol: market.quote(symbol, now), token
-        ).answer(request)
+        info, values = lambda symbol: market.info(symbol, now), lambda symbol: market.quote(symbol, now)
+        return Pages(CATALOGUE, info, values, token, state=state).answer(request)
+
+    def answer_http(
+        self, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """What a request is answered on the port, without one: the status, the headers, the body."""
+        reader = RequestReader()
+        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+        try:
+            request = reader.feed("\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body)
+        except BadRequest as bad:
+            response = HttpResponse(bad.status, f"{bad.problem}\n")
+        else:
+            # What wants to upgrade, or has less of a body than it says, never becomes a request.
+            request = request or HttpRequest(method, SOCKET_PATH)
+            response = self._on_http(request) or otherwise(request)
+        pairs, content = response.parts()
+        return response.status, pairs, b"" if method == "HEAD" else content
 
     @property
     def url(self) -> str:

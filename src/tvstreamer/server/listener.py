@@ -40,11 +40,11 @@ from websockets.typing import Origin
 
 from tvstreamer.clock import Clock, VirtualClock
 from tvstreamer.constants import MAX_MESSAGE, SOCKET_PATH
-from tvstreamer.errors import ConnectFailed, ServerStartError, shorten
+from tvstreamer.errors import ConnectFailed, ServerStartError
 from tvstreamer.faults.stages import Message
 from tvstreamer.faults.wire import writes
 from tvstreamer.server.faulty import FaultyPeer, ServedConnection
-from tvstreamer.server.http.http11 import BadRequest, HttpRequest, HttpResponse, RequestReader, not_allowed
+from tvstreamer.server.http.http11 import BadRequest, HttpRequest, HttpResponse, RequestReader, otherwise
 from tvstreamer.server.manners import MOST_UNSENT, SlowClient
 
 logger = logging.getLogger(__name__)
@@ -378,7 +378,7 @@ class _Client:
             return False
         if request is None:
             return await self._upgrade(bytes(reader.taken))
-        response = (on_http(request) if on_http else None) or _otherwise(request)
+        response = (on_http(request) if on_http else None) or otherwise(request)
         await self._respond(response, head_only=request.method == "HEAD")
         return False
 
@@ -567,15 +567,6 @@ class _Client:
         with anyio.move_on_after(seconds), suppress(anyio.EndOfStream, *_GONE):
             while True:
                 await self._stream.receive(_CHUNK)
-
-
-def _otherwise(request: HttpRequest) -> HttpResponse:
-    """The answer where nobody else has one."""
-    if request.path == "/ping":
-        return not_allowed(request, "GET", "HEAD") or HttpResponse(200, "pong\n")
-    if request.path == SOCKET_PATH:
-        return HttpResponse(426, "here is a WebSocket, and only that\n", headers=(("Upgrade", "websocket"),))
-    return HttpResponse(404, f"nothing at {shorten(request.path)}; the WebSocket is at {SOCKET_PATH}\n")
 
 
 class _TlsListener(TLSListener):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from tvstreamer.constants import ANONYMOUS_TOKEN, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
 from tvstreamer.protocol.packets import Hello
+from tvstreamer.server.issued_tokens import IssuedTokens
 from tvstreamer.server.plans import UNLIMITED, Plan
 
 NODE: Final = "fake-charts-1-series-1"
@@ -18,6 +19,9 @@ MOST_UNSENT: Final = 8_388_608
 
 SlowClient = Literal["drop", "conflate"]
 SLOW_CLIENTS: Final = ("drop", "conflate")
+
+SiteState = Literal["usual", "forbidden", "captcha", "changed", "busy", "down"]
+SITE_STATES: Final[tuple[str, ...]] = get_args(SiteState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Manners:
     seconds of the server's clock. `most_studies` is how many a chart session may have, None for any number; `plan` has the
     other limits of the client's account. `forbidden` are patterns of symbols that it may not see. With `refusal` every
     client is sent away for that reason.
+    `issued` are the tokens that its own pages hand out; with `site` all those pages are something else than what they should be.
     `most_unsent` characters may wait for a client that does not take them; beyond that, `slow_client` says whether it is
     dropped or told less (`conflate`).
     """
@@ -45,9 +50,13 @@ class Manners:
     refusal: str = ""
     slow_client: SlowClient = "drop"
     most_unsent: int = MOST_UNSENT
+    issued: IssuedTokens | None = None
+    site: SiteState = "usual"
 
     def accepts(self, token: str, at: float) -> bool:
         if token == ANONYMOUS_TOKEN or token.startswith("widget_user_token"):
+            return True
+        if self.issued is not None and self.issued.accepts(token, at):
             return True
         if isinstance(self.tokens, Mapping):
             expires: float = self.tokens.get(token, -math.inf)

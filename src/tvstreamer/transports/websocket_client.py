@@ -12,7 +12,6 @@ on from there.
 
 from __future__ import annotations
 
-import ipaddress
 import selectors
 import socket
 import ssl
@@ -26,6 +25,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import websocket
 from websocket import ABNF
 
+from tvstreamer.addresses import is_loopback
 from tvstreamer.auth import require_header_safe
 from tvstreamer.clock import Clock
 from tvstreamer.constants import DEFAULT_ORIGIN, HOSTS, MAX_MESSAGE, SOCKET_PATH
@@ -83,7 +83,7 @@ def connect(
         skip_utf8_validation=True,
     )
     # A proxy "host" that is exempt for every destination is how the library is told not to look at the environment.
-    direct = {"http_proxy_host": "none", "http_no_proxy": ["*"]} if _is_loopback(url) else {}
+    direct = {"http_proxy_host": "none", "http_no_proxy": ["*"]} if is_loopback(url) else {}
     try:
         client.connect(  # type: ignore[no-untyped-call]
             url,
@@ -345,14 +345,6 @@ def public_url(url: str) -> str:
         [(name, value if name in _PUBLIC_QUERY else "...") for name, value in parse_qsl(parts.query, True)], safe=":."
     )
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
-
-
-def _is_loopback(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _why_not(exc: Exception, status: int | None, url: str, origin: str | None, timeout: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tvstreamer import Bar, Event, Subscription, Tick, TvWSClient
+from tvstreamer.auth import page_token, token_expiry
 from tvstreamer.clock import VirtualClock
 from tvstreamer.errors import AuthError, FramingError, InvalidPlan, SeriesError, SymbolError, TransportClosed, VerificationFailed
 from tvstreamer.events import HistoryComplete, SeriesFailed, StudyFailed, SymbolFailed
@@ -310,3 +311,50 @@ def test_a_delayed_feed_says_so_and_its_bars_are_late() -> None:
         complete = next(event for event in events if isinstance(event, HistoryComplete))
         assert complete.update_mode == "delayed_streaming_900"
         assert [bar.time for bar in events if isinstance(bar, Bar)][4] <= begin - 900
+
+
+def test_a_request_is_answered_in_this_process_as_on_the_port() -> None:
+    with FakeServer(seed=7) as server:
+        asked = [
+            ("GET", "/symbol_search/v3/?text=aapl&exchange=NASDAQ", [("Accept", "*/*")], b""),
+            ("HEAD", "/symbol_search/", [], b""),
+            ("GET", "/ping", [], b""),
+            ("GET", "/nothing", [], b""),
+            ("GET", "/socket.io/websocket", [], b""),
+            ("POST", "/america/scan", [("Content-Length", "14")], b'{"columns":[]}'),
+            ("GET", "/", [("Content-Length", "x")], b""),
+        ]
+        for method, target, headers, body in asked:
+            client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+            client.putrequest(method, target, skip_accept_encoding=True)
+            for name, value in headers:
+                client.putheader(name, value)
+            client.endheaders(body or None)
+            response = client.getresponse()
+            on_the_port = (response.status, response.getheaders(), response.read())
+            client.close()
+            assert server.answer_http(method, target, headers, body) == on_the_port, target
+
+
+def test_a_request_to_upgrade_cannot_be_answered_without_a_port() -> None:
+    status, headers, _ = FakeServer(seed=7).answer_http("GET", "/socket.io/websocket", [("Upgrade", "websocket")])
+    assert status == 426
+    assert ("Upgrade", "websocket") in headers
+
+
+def test_its_pages_hand_out_tokens_that_it_accepts_for_a_time() -> None:
+    server = FakeServer(seed=7, speed=1, token_lifetime=600)
+    session = [("Cookie", "sessionid=a; sessionid_sign=b")]
+    page = server.answer_http("GET", "/chart/", session)[2].decode()
+    token = page_token(page)
+    assert 0 < (token_expiry(token) or 0.0) - server.clock.now() <= 600
+    with TvWSClient([(BTC, "1")], source=server.connect, token=token) as client:
+        assert take(client, until=lambda events: any(isinstance(event, Bar) for event in events))
+    named = FakeServer(seed=7, tokens=["named"])
+    assert page_token(named.answer_http("GET", "/chart/", session)[2].decode()) == "named"
+
+
+@pytest.mark.parametrize(("options", "said"), [({"site": "closed"}, "site 'closed': expected one of usual"), ({"token_lifetime": 0}, "token_lifetime 0")])
+def test_a_site_that_there_is_not_is_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidPlan, match=said):
+        FakeServer(**options)

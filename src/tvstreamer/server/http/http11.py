@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
+from tvstreamer.constants import SOCKET_PATH
 from tvstreamer.errors import shorten
 
 MAX_HEAD: Final = 65_536
@@ -44,17 +45,22 @@ class HttpResponse:
     content_type: str = _TEXT
     headers: tuple[tuple[str, str], ...] = ()
 
+    def parts(self) -> tuple[list[tuple[str, str]], bytes]:
+        """All headers, and the body."""
+        body = self.body.encode("utf-8", "replace")
+        usual = [
+            ("Server", "tv"),
+            ("Content-Type", self.content_type),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+        ]
+        return [*usual, *self.headers], body
+
     def encode(self, *, head_only: bool = False) -> bytes:
         """The bytes of the answer, without its body for a HEAD request."""
-        body = self.body.encode("utf-8", "replace")
-        lines = [
-            f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}",
-            "Server: tv",
-            f"Content-Type: {self.content_type}",
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-            *(f"{name}: {value}" for name, value in self.headers),
-        ]
+        headers, body = self.parts()
+        first = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"
+        lines = [first, *(f"{name}: {value}" for name, value in headers)]
         return "\r\n".join(lines).encode("latin-1", "replace") + _END + (b"" if head_only else body)
 
 
@@ -69,6 +75,15 @@ def not_allowed(request: HttpRequest, *allowed: str) -> HttpResponse | None:
         return None
     problem = f"method {shorten(request.method)}: expected {' or '.join(allowed)}\n"
     return HttpResponse(405, problem, headers=(("Allow", ", ".join(allowed)),))
+
+
+def otherwise(request: HttpRequest) -> HttpResponse:
+    """The answer where nobody else has one."""
+    if request.path == "/ping":
+        return not_allowed(request, "GET", "HEAD") or HttpResponse(200, "pong\n")
+    if request.path == SOCKET_PATH:
+        return HttpResponse(426, "here is a WebSocket, and only that\n", headers=(("Upgrade", "websocket"),))
+    return HttpResponse(404, f"nothing at {shorten(request.path)}; the WebSocket is at {SOCKET_PATH}\n")
 
 
 class BadRequest(Exception):

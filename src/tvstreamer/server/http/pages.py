@@ -17,6 +17,7 @@ from tvstreamer.constants import NO_VALUE
 from tvstreamer.errors import InvalidSymbol, shorten
 from tvstreamer.server.http.http11 import HttpRequest, HttpResponse, json_response, not_allowed
 from tvstreamer.server.http.search import Info, page, search
+from tvstreamer.server.manners import SiteState
 from tvstreamer.symbols import parse_symbol
 
 _HTML: Final = "text/html; charset=utf-8"
@@ -29,20 +30,29 @@ class Pages:
     """Answers requests from a listing of symbols.
 
     `info` gives a symbol's info, None for one that does not exist; `values` what a quote of it shows; `token` is handed
-    out to whoever comes with the cookies of a session.
+    out to whoever comes with the cookies of a session. With another `state` than `usual` every page is what `_ODD` says.
     """
 
-    def __init__(self, symbols: Iterable[str], info: Info, values: Values, token: str) -> None:
+    def __init__(self, symbols: Iterable[str], info: Info, values: Values, token: str, *, state: SiteState = "usual") -> None:
         self._symbols = tuple(symbols)
         self._info = info
         self._values = values
         self._token = token
+        self._state = state
 
     def __repr__(self) -> str:
         return f"<Pages, {len(self._symbols)} symbols to be found>"
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
         """The answer, None for a path that is none of these pages."""
+        usual = self._usual(request)
+        if usual is None or self._state == "usual":
+            return usual
+        if self._state == "changed":
+            return json_response(200, {"found": []}) if usual.content_type != _HTML else HttpResponse(200, _CHANGED, _HTML)
+        return _ODD[self._state]
+
+    def _usual(self, request: HttpRequest) -> HttpResponse | None:
         parts = [part for part in request.path.split("/") if part]
         match parts:
             case ["symbol_search"] | ["symbol_search", "v3"]:
@@ -161,6 +171,17 @@ def _problem(status: int, text: str) -> HttpResponse:
 
 def _document(title: str, body: str) -> str:
     return f"<!DOCTYPE html>\n<html><head><title>{html.escape(title)}</title></head><body>{body}</body></html>\n"
+
+
+_ODD: Final = {
+    "forbidden": HttpResponse(403, _document("403 Forbidden", "<h1>403 Forbidden</h1>"), _HTML),
+    "captcha": HttpResponse(
+        200, _document("Captcha", '<form id="captcha">Please confirm that you are not a robot</form>'), _HTML
+    ),
+    "busy": HttpResponse(429, "Too Many Requests\n", headers=(("Retry-After", "30"),)),
+    "down": HttpResponse(503, "Service Unavailable\n"),
+}
+_CHANGED: Final = _document("Chart", "<script>window.page = {};</script>")
 
 
 def _cookies(request: HttpRequest) -> dict[str, str]:

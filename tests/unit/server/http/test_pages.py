@@ -128,3 +128,32 @@ def test_what_a_tape_does_not_know_is_left_out() -> None:
     assert response is not None
     assert json.loads(response.body) == {"close": None, "market": ""}
     assert repr(pages) == "<Pages, 1 symbols to be found>"
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "has"),
+    [
+        ("forbidden", 403, "403 Forbidden"),
+        ("captcha", 200, "you are not a robot"),
+        ("changed", 200, "window.page"),
+        ("busy", 429, "Too Many"),
+        ("down", 503, "Unavailable"),
+    ],
+)
+def test_a_site_in_another_state_gives_something_else_on_every_page(state: Any, status: int, has: str) -> None:
+    pages = Pages(["NASDAQ:AAPL"], info, quote, "canary-token", state=state)
+    page = pages.answer(HttpRequest("GET", "/chart/", {}, SESSION))
+    found = pages.answer(HttpRequest("GET", "/symbol_search/v3/"))
+    assert page is not None
+    assert found is not None
+    assert (page.status, found.status) == (status, status)
+    assert has in page.body
+    assert "canary" not in page.body
+    assert "symbols_remaining" not in found.body
+    assert pages.answer(HttpRequest("GET", "/nothing")) is None
+
+
+def test_who_asks_too_much_is_told_how_long_to_wait() -> None:
+    answer = Pages([], info, quote, "", state="busy").answer(HttpRequest("GET", "/"))
+    assert answer is not None
+    assert ("Retry-After", "30") in answer.headers
