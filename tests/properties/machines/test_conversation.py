@@ -21,6 +21,7 @@ from tvstreamer.protocol.packets import (
     QuoteCompleted,
     QuoteData,
     QuoteUpdate,
+    RequestMoreData,
     SeriesCompleted,
     SeriesData,
     StudyRow,
@@ -34,6 +35,9 @@ from tvstreamer.symbols import plain_symbol
 
 SYMBOLS = ("TEST:ONE", "TEST:TWO")
 MINUTE = Interval.parse("1")
+WORDS = st.sampled_from([None, None, "end", "limit"])
+"""What a server may say of the end of the data."""
+
 subscriptions = st.builds(
     lambda symbol, interval: Subscription(symbol, interval, studies=["RSI"] if interval else ()),
     st.sampled_from(SYMBOLS),
@@ -47,6 +51,8 @@ class Conversation(RuleBasedStateMachine):
         self.now = 1_700_000_000.0
         self.client = ClientProtocol(rng=random.Random(1))
         self.wanted: set[Subscription] = set()
+        self.checked: list[HistoryRequest] = []
+        """Those whose answer was looked at."""
         self.requests: list[HistoryRequest | QuoteRequest] = []
         """What was asked for once."""
         self.timezone: str | None = None
@@ -66,6 +72,16 @@ class Conversation(RuleBasedStateMachine):
         """The study that each chart session has by now."""
         self.timezones: dict[str, str] = {}
         """The time zone of each."""
+        self.given: dict[str, list[float]] = {}
+        """When the bars began that each chart session was given, in order."""
+        self.pages: dict[str, list[RequestMoreData]] = {}
+        """What each has asked for beyond, and did not get yet."""
+        self.complete: dict[str, list[list[float]]] = {}
+        """The bars that each had whenever the server said that an answer is complete."""
+        self.ended: set[str] = set()
+        """Chart sessions that were told that there are no older bars."""
+        self.quoted: set[str] = set()
+        """Quote sessions of those who asked once that were told everything."""
         self.connection = 0
         self.connect()
 
@@ -77,10 +93,16 @@ class Conversation(RuleBasedStateMachine):
         self.to_client, self.to_server = [], []
         self.emitted, self.told = [], []
         self.loaded, self.studies, self.timezones = {}, {}, {}
+        self.given, self.pages, self.complete = {}, {}, {}
+        self.quoted, self.ended = set(), set()
         self.heartbeats_delivered = 0
         self.collect()
 
     def collect(self) -> None:
+        for request in self.requests:
+            if isinstance(request, HistoryRequest) and request.done and request not in self.checked:
+                self.checked.append(request)
+                self.check_history(request)
         self.to_server += self.client.messages_to_send()
         self.to_client += self.server.messages_to_send()
         for event in self.client.events():
@@ -107,7 +129,7 @@ class Conversation(RuleBasedStateMachine):
         self.closed.pop((subscription.symbol, subscription.interval), None)
         self.final.pop((subscription.symbol, subscription.interval), None)
 
-    @rule(symbol=st.sampled_from(SYMBOLS), bars=st.none() | st.integers(1, 5))
+    @rule(symbol=st.sampled_from(SYMBOLS), bars=st.none() | st.integers(1, 9))
     def ask_once(self, symbol: str, bars: int | None) -> None:
         """For so many bars, or for quotes."""
         client = self.client
@@ -141,6 +163,8 @@ class Conversation(RuleBasedStateMachine):
                         self.studies[command.p.session] = command.p.study
                     elif isinstance(command, SwitchTimezone):
                         self.timezones[command.p.session] = command.p.timezone
+                    elif isinstance(command, RequestMoreData):
+                        self.pages.setdefault(command.p.session, []).append(command)
             else:
                 self.heartbeats_delivered += "~m~~h~" in message
                 self.client.receive(message, self.now)
@@ -156,6 +180,7 @@ class Conversation(RuleBasedStateMachine):
         update = QuoteUpdate(name, v={"volume": self.volume, "lp": price})
         # Who asked once is told that this was all.
         last = [QuoteCompleted(QuoteCompleted.Params(session, name))] if purpose(session) == "snapshot" else []
+        self.quoted |= {session} if last else set()
         self.server.reply([QuoteData(QuoteData.Params(session, update)), *last])
         self.emitted.append((plain_symbol(name), price, self.volume))
         self.collect()
@@ -167,20 +192,70 @@ class Conversation(RuleBasedStateMachine):
         series = [(session, name) for session, chart in self.server.charts.items() for name in chart.series]
         session, name = data.draw(st.sampled_from(series))
         price = data.draw(st.integers(1, 1000)) / 10
+        later = data.draw(st.sampled_from([0, 60, 120])) if session in self.loaded else 0
+        self.send_bar(session, name, price, later, by_update=by_update)
+
+    def send_bar(self, session: str, name: str, price: float, later: int, *, by_update: bool) -> None:
         if session not in self.loaded:
             times = [self.now // 60 * 60 - 60 * back for back in (2, 1, 0)]
             self.loaded[session] = times[-1]
-            completed = SeriesCompleted.Params(session, name, "streaming", "s", {"rt_update_period": 0})
-            self.server.reply([self.timescale(session, name, times, price), SeriesCompleted(completed)])
+            self.given[session] = times
+            self.server.reply([self.timescale(session, name, times, price), self.completed(session, name)])
         else:
-            newest = self.loaded[session] + data.draw(st.sampled_from([0, 60, 120]))
+            newest = self.loaded[session] + later
             self.loaded[session] = newest
+            self.given[session] = sorted({*self.given[session], newest})
             if by_update:
                 objects = self.timescale(session, name, [newest], price).p.objects
                 self.server.reply([DataUpdate(DataUpdate.Params(session, objects))])
             else:
                 self.server.reply([self.timescale(session, name, [newest], price)])
         self.collect()
+
+    @precondition(lambda self: any(self.pages.values()))
+    @rule(data=st.data(), bars=st.integers(0, 3), overlap=st.booleans(), word=WORDS)
+    def page(self, data: st.DataObject, bars: int, overlap: bool, word: str | None) -> None:
+        """Older bars, fewer or more than were asked for, perhaps with one that is there, perhaps with the word that these are all."""
+        session = data.draw(st.sampled_from(sorted(session for session, asked in self.pages.items() if asked)))
+        self.send_page(session, bars, overlap, word)
+
+    def send_page(self, session: str, bars: int, overlap: bool, word: str | None) -> None:
+        asked = self.pages[session].pop(0).p
+        if session not in self.server.charts:
+            return
+        oldest = self.given[session][0]
+        times = [oldest - 60 * back for back in range(bars, 0, -1)] + ([oldest] if overlap else [])
+        self.given[session] = sorted({*self.given[session], *times})
+        self.ended |= {session} if word else set()
+        page = [self.timescale(session, asked.series, times, 50.0)] if times else []
+        self.server.reply([*page, self.completed(session, asked.series, {} if word is None else {"data_completed": word})])
+        self.collect()
+
+    @rule(wanted=st.integers(4, 9), pages=st.lists(st.tuples(st.integers(0, 3), st.booleans(), WORDS), max_size=4))
+    def page_through(self, wanted: int, pages: list[tuple[int, bool, str | None]]) -> None:
+        """A request that is answered page by page while the newest bar goes on."""
+        self.ask_once(SYMBOLS[0], wanted)
+        self.become_quiet()
+        session = [session for session in self.server.charts if purpose(session) == "history"][-1]
+        (name,) = self.server.charts[session].series
+        self.send_bar(session, name, 50.0, 0, by_update=True)
+        for bars, overlap, word in pages:
+            self.become_quiet()
+            if self.pages.get(session):
+                self.send_bar(session, name, 51.0, 60, by_update=overlap)
+                self.send_page(session, bars, overlap, word)
+
+    def completed(self, session: str, name: str, details: dict[str, str] | None = None) -> SeriesCompleted:
+        self.complete.setdefault(session, []).append(self.given[session])
+        return SeriesCompleted(SeriesCompleted.Params(session, name, "streaming", "s", {"rt_update_period": 0} | (details or {})))
+
+    def check_history(self, request: HistoryRequest) -> None:
+        """The answer has the newest of what some session had when the server said that a page is complete, and no fewer."""
+        assert request.wanted is not None
+        answers = [times[-request.wanted :] for session in self.complete.values() for times in session]
+        assert [bar.time for bar in request.bars] in answers
+        assert request.complete or len(request.bars) < request.wanted
+        assert not (request.complete and request.limit)
 
     @precondition(lambda self: self.loaded.keys() & self.studies.keys())
     @rule(data=st.data(), spans=st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 2)), min_size=1, max_size=4))
@@ -232,7 +307,14 @@ class Conversation(RuleBasedStateMachine):
             self.deliver(many=100, upstream=False)
         asked = [session for session in (*self.server.charts, *self.server.quotes) if purpose(session) in ("history", "snapshot")]
         # An answer's session ends when the asker lets go of it, or with the connection.
-        assert sum(not request.done for request in self.requests) <= len(asked) <= len(self.requests)
+        waiting = [
+            session
+            for session in asked
+            if self.pages.get(session) or session not in (self.quoted if session in self.server.quotes else self.loaded)
+        ]
+        assert sum(not request.done for request in self.requests) == len(waiting)
+        assert len(asked) <= len(self.requests)
+        assert not any(self.pages.get(session) for session in self.ended)
         followed = {
             plain_symbol(name) for session, quotes in self.server.quotes.items() if session not in asked for name in quotes.names
         }

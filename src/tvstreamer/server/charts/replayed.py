@@ -18,7 +18,9 @@ class ReplayPosition:
     def __init__(self) -> None:
         self.base: tuple[Instrument, Interval] | None = None
         self.bar: BarRow | None = None
-        """The newest bar of the base series that is shown."""
+        """The newest bar that is shown, of what was the base series when it came."""
+        self.interval = Interval(1, "m")
+        """The interval of that bar."""
         self.at = 0.0
         """The server's time as of the last move: up to then the market has history."""
 
@@ -35,16 +37,20 @@ class ReplayPosition:
         rows = instrument.history(interval, until=min(moment, at), count=2, at=at)
         over = [row for row in rows if row.end <= at]
         self.bar = over[-1] if over else first_bar(instrument, interval, at)
+        self.interval = interval
 
     def advance(self, count: int, at: float) -> int:
-        """Goes on by so many bars, or as far as there are bars that are over; returns how many."""
+        """Goes on by so many bars, or as far as there are bars that are over; returns how many.
+
+        The first is the next one that opened when all that is shown was over, also where the interval is another by now.
+        """
         assert self.base is not None, "a series comes first"
         assert self.bar is not None, "a moment comes first"
         instrument, interval = self.base
         self.at = at
-        rows = [row for row in bars_after(instrument, interval, self.bar.time, count, at) if row.end <= at]
+        rows = [row for row in bars_after(instrument, interval, self.until, count, at) if row.end <= at]
         if rows:
-            self.bar = rows[-1]
+            self.bar, self.interval = rows[-1], interval
         return len(rows)
 
 
@@ -78,10 +84,9 @@ class ReplayInstrument:
         return [*rows[:-1], *(self._so_far(row, interval, position) for row in rows[-1:])]
 
     def _so_far(self, row: BarRow, interval: Interval, position: ReplayPosition) -> BarRow:
-        """The part of a bar that the replay has reached, made of bars of the base series."""
-        assert position.base is not None
+        """The part of a bar that the replay has reached, made of bars like the newest that is shown."""
         assert position.bar is not None
-        base = position.base[1]
+        base = position.interval
         if base == interval or row.end <= position.bar.end:
             return row
         longest = interval.seconds or interval.count * _MONTH

@@ -27,6 +27,7 @@ class Feed:
         instrument: Instrument,
         interval: Interval,
         bars: LiveBars,
+        count: int,
         timezone: str = "Etc/UTC",
     ) -> None:
         self.session = command.p.session
@@ -38,14 +39,12 @@ class Feed:
         self.interval = interval
         self.bars = bars
         rows = bars.rows
-        self.count = len(rows)
-        """How many bars it began with."""
+        self.count = count
+        """How many bars it was to begin with."""
         self.oldest = rows[0].time if rows else math.inf
         self.oldest_index = 0
         self.timezone = timezone
         """That of the exchange."""
-        self.burst = 0
-        """The burst of answers that its first bars are in."""
 
     @property
     def is_live(self) -> bool:

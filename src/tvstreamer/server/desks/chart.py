@@ -91,6 +91,9 @@ class ChartDesk:
         """Series by the key of what they show: a tick concerns one of perhaps hundreds."""
         self._offsets: dict[str, Offset | None] = {}
         self.watchers: list[SeriesWatcher] = []
+        self._answered: set[tuple[str, str]] = set()
+        """The series of which the burst has something; that of this number alone."""
+        self._answered_in = 0
 
     @property
     def openers(self) -> list[Opener]:
@@ -118,6 +121,7 @@ class ChartDesk:
             case RemoveSeries(p=p):
                 if self.feeds.pop((p.session, p.series), None) is not None:
                     self._floor.collect(BARS, SeriesDeleted([p.session, p.series]))
+                    self._note_answered(p.session, p.series)
                     self._gone(p.session, p.series)
             case ChartDeleteSession(p=p):
                 for session, series in [key for key in self.feeds if key[0] == p.session]:
@@ -167,9 +171,17 @@ class ChartDesk:
                     updates += watcher.changed(feed, bars, tick)
         return updates
 
+    def collect_tick(self, key: str, tick: MarketTick) -> None:
+        """The same, as an answer to a command."""
+        for reply in self.tick(key, tick):
+            self._floor.collect(BARS, reply)
+        for feed in self._feeds_of.get(key, ()):
+            self._note_answered(feed.session, feed.name)
+
     def reload(self, key: str, at: float) -> None:
         """Begins the series that show this key anew, as what they show is at another moment now."""
         for feed in self._feeds_of.get(key, ()):
+            self._set_apart(feed.session, feed.name)
             self._loading(feed.session, feed.name, feed.turnaround)
             self._floor.collect(LOADING, feed.page([], *self._zones(feed)))
             command = self._floor.server.charts[feed.session].series[feed.name]
@@ -240,6 +252,7 @@ class ChartDesk:
         )
         if interval is None:
             return
+        self._set_apart(p.session, p.series)
         self._loading(p.session, p.series, p.turnaround)
         self._load(command, interval, at)
 
@@ -249,9 +262,7 @@ class ChartDesk:
         if interval is None:
             return
         old = self.feeds.get((p.session, p.series))
-        if old is not None and old.burst == self._floor.burst:
-            # Its first bars are not out yet, and are not to come after they were cleared.
-            self._floor.cut()
+        self._set_apart(p.session, p.series)
         self._loading(p.session, p.series, p.turnaround)
         chart = self._floor.server.charts[p.session]
         if old is not None:
@@ -290,8 +301,7 @@ class ChartDesk:
         told = floor.follow(instrument.key, at) if instrument.is_live else at
         frame = self._frame(p.period, instrument, "create_series", told)
         bars, wanted = self._bars(command, instrument, interval, frame, told, count)
-        feed = Feed(command, wire, instrument, interval, bars, str(instrument.info(at).get("timezone", "")))
-        feed.burst = floor.burst
+        feed = Feed(command, wire, instrument, interval, bars, wanted, str(instrument.info(at).get("timezone", "")))
         self.feeds[p.session, p.series] = feed
         self._index()
         rows = list(enumerate(bars.rows))
@@ -348,7 +358,6 @@ class ChartDesk:
 
     def _show(self, feed: Feed, frame: Frame, at: float) -> None:
         """Another frame of the same series; bars only as far as the client does not have them."""
-        feed.burst = self._floor.burst
         missing = int(min(bars_since(frame.start, feed.interval, feed.oldest), self._floor.manners.most_bars))
         wanted = self._allowed(missing, feed.loaded) if frame.start < feed.oldest else 0
         older = feed.older(wanted, at)
@@ -456,8 +465,21 @@ class ChartDesk:
             self._reject(method, session, args, at)
             return None
 
+    def _set_apart(self, session: str, series: str) -> None:
+        """What a burst has for a series before it begins anew goes out first: it is not to come behind its clearing."""
+        if self._answered_in == self._floor.burst and (session, series) in self._answered:
+            self._floor.cut()
+
+    def _note_answered(self, session: str, series: str) -> None:
+        """To be called behind what was collected, as the first reply begins a burst."""
+        if self._answered_in != self._floor.burst:
+            self._answered_in = self._floor.burst
+            self._answered.clear()
+        self._answered.add((session, series))
+
     def _loading(self, session: str, series: str, turnaround: str) -> None:
         self._floor.collect(LOADING, SeriesLoading(SeriesLoading.Params(session, series, turnaround)))
+        self._note_answered(session, series)
         for watcher in self.watchers:
             watcher.loading(session, series)
 

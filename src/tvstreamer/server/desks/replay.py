@@ -30,9 +30,8 @@ from tvstreamer.protocol.packets import (
     ReplayStart,
     ReplayStep,
     ReplayStop,
-    Reply,
 )
-from tvstreamer.server.charts.instrument import Instrument
+from tvstreamer.server.charts.instrument import Instrument, bars_after
 from tvstreamer.server.charts.replayed import ReplayInstrument, ReplayPosition, replay_key
 from tvstreamer.server.charts.symbol_strings import Unresolved
 from tvstreamer.server.desks.chart import ChartDesk
@@ -89,6 +88,8 @@ class ReplayDesk:
                 replay = self._replays[p.session]
                 replay.series.pop((p.symbol, p.resolution), None)
                 replay.choose_base()
+                if not replay.series:
+                    replay.next_at = None
                 self._ok(p.session, p.turnaround)
             case ReplayReset(p=p):
                 self._reset(p, at)
@@ -119,7 +120,8 @@ class ReplayDesk:
                 moved = replay.position.advance(1, now)
                 if moved:
                     replay.next_at += replay.delay
-                    self._floor.send([self._point(replay), *self._shown(replay, now)], now)
+                    shown = self._charts.tick(replay_key(replay.session), self._move(replay, now))
+                    self._floor.send([self._point(replay), *shown], now)
                 else:
                     replay.next_at = None
                     self._floor.send([ReplayDataEnd(ReplayDataEnd.Params(replay.session))], now)
@@ -130,9 +132,10 @@ class ReplayDesk:
         replay = self._replays[p.session]
         try:
             series = (self._charts.open(p.symbol), Interval.parse(p.resolution))
+            bars_after(*series, at, 1, at)
         except Unresolved as error:
             self._fail(p.session, p.turnaround, "replay_add_series", f"{error}: {shorten(p.symbol)}", at)
-        except InvalidInterval:
+        except (InvalidInterval, SeriesError):
             self._fail(p.session, p.turnaround, "replay_add_series", f"unsupported resolution: {p.resolution}", at)
         else:
             replay.series[p.symbol, p.resolution] = series
@@ -142,16 +145,11 @@ class ReplayDesk:
     def _reset(self, p: ReplayReset.Params, at: float) -> None:
         replay = self._replays[p.session]
         replay.next_at = None
-        try:
-            if replay.position.base is None:
-                raise SeriesError("no series")
+        if replay.position.base is not None:
             replay.position.place(float(p.time), at)
-        except SeriesError:
-            replay.position.bar = None
-        if replay.position.bar is None:
+        if replay.position.base is None or replay.position.bar is None:
             self._no_point(p.session, "reset", {"time": p.time}, at)
             return
-        assert replay.position.base is not None
         self._instances += 1
         instance = ReplayInstanceId.Params(p.session, f"{p.session}_{self._instances}")
         self._floor.collect(LOADING, ReplayInstanceId(instance))
@@ -172,8 +170,7 @@ class ReplayDesk:
         self._ok(p.session, p.turnaround)
         if moved:
             self._floor.collect(LOADING, self._point(replay))
-            for reply in self._shown(replay, at):
-                self._floor.collect(BARS, reply)
+            self._charts.collect_tick(replay_key(replay.session), self._move(replay, at))
         if moved < wanted:
             self._floor.collect(BARS, ReplayDataEnd(ReplayDataEnd.Params(p.session)))
 
@@ -193,18 +190,20 @@ class ReplayDesk:
             self._ok(p.session, p.turnaround)
 
     def _set_resolution(self, p: ReplaySetResolution.Params, at: float) -> None:
+        """The next step is a bar of that interval; what is shown stays as it is."""
         replay = self._replays[p.session]
+        base = replay.position.base
         try:
             interval = Interval.parse(p.resolution)
-        except InvalidInterval:
+            if base is not None:
+                bars_after(base[0], interval, at, 1, at)
+        except (InvalidInterval, SeriesError):
             self._fail(p.session, p.turnaround, "replay_set_resolution", f"unsupported resolution: {p.resolution}", at)
             return
-        if replay.position.base is None:
+        if base is None:
             self._no_point(p.session, "set_resolution", {"resolution": p.resolution}, at)
             return
-        replay.position.base = (replay.position.base[0], interval)
-        if replay.position.bar is not None:
-            replay.position.place(replay.position.bar.time, at)
+        replay.position.base = (base[0], interval)
         self._ok(p.session, p.turnaround)
 
     # --- what answers have in common --------------------------------------------------------------------------------
@@ -226,11 +225,10 @@ class ReplayDesk:
         assert replay.position.bar is not None
         return ReplayPoint(ReplayPoint.Params(replay.session, int(replay.position.bar.time)))
 
-    def _shown(self, replay: _Replay, at: float) -> list[Reply]:
-        """What a move has changed in charts."""
+    def _move(self, replay: _Replay, at: float) -> MarketTick:
+        """A move, as its charts are told of it."""
         assert replay.position.bar is not None
-        tick = MarketTick(time=at, price=replay.position.bar.close, size=0.0, day_volume=None, units=0.0, lots=0)
-        return self._charts.tick(replay_key(replay.session), tick)
+        return MarketTick(time=at, price=replay.position.bar.close, size=0.0, day_volume=None, units=0.0, lots=0)
 
     def _open(self, value: str | Mapping[str, Any]) -> Instrument | None:
         """What `{"replay": SESSION, "symbol": ...}` names."""

@@ -14,6 +14,7 @@ from tvstreamer.protocol import framing
 from tvstreamer.server.connection import MarketConnection
 from tvstreamer.server.manners import Manners
 from tvstreamer.server.market import Market, market_start
+from tvstreamer.server.market.bar_market import BarMarket
 from tvstreamer.server.plans import PLANS, Plan
 
 BTC = "BINANCE:BTCUSDT"
@@ -595,3 +596,33 @@ def test_a_key_that_is_not_known_is_passed_over_and_noted() -> None:
     assert "symbol_resolved" in methods(client.series(symbol='={"symbol":"BINANCE:BTCUSDT","novel":1}'))
     (noted,) = [each for each in client.journal if each[0] == "tolerated"]
     assert noted[1:] == ("resolve_symbol", """'={"symbol":"BINANCE:BTCUSDT","novel":1}': unknown keys ['novel']""")
+
+
+def test_a_series_of_the_name_of_one_that_was_just_removed_has_its_own_bars_only() -> None:
+    client = Client()
+    client.send("resolve_symbol", "cs", "sym", BTC)
+    client.send("create_series", "cs", "s1", "t1", "sym", "1", 5, "")
+    client.send("remove_series", "cs", "s1")
+    client.send("create_series", "cs", "s1", "t2", "sym", "5", 2, "")
+    packets = client.wait()
+    deleted = methods(packets).index("series_deleted")
+    assert methods(packets[deleted + 1 :]) == ["series_loading", "timescale_update", "series_completed"]
+    assert len(rows(packets[deleted:])) == 2
+
+
+def test_a_page_that_is_not_out_yet_comes_before_its_series_is_cleared() -> None:
+    client = Client()
+    client.series(count=3)
+    client.send("request_more_data", "cs", "s1", 2)
+    client.send("modify_series", "cs", "s1", "t2", "sym_s1", "5", "")
+    indexes = [[row["i"] for row in packet["p"][1]["s1"]["s"]] for packet in client.wait() if packet["m"] == "timescale_update"]
+    assert indexes[:3] == [[-2, -1], [], [0, 1, 2]]
+
+
+def test_a_series_has_as_many_bars_as_it_was_created_with_however_few_another_interval_had() -> None:
+    few = BarMarket.of([[START - 60 * back, 10, 12, 9, 11] for back in (5, 4, 3, 2)], "1")
+    client = Client(Market(sources={"*": few}))
+    client.series(count=3)
+    for resolution, count in (("1D", 1), ("1", 3)):
+        packets = client.ask("modify_series", "cs", "s1", resolution, "sym_s1", resolution, "")
+        assert len(rows(packets)) == count

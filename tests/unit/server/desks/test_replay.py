@@ -232,7 +232,8 @@ def test_a_study_and_a_chart_type_go_along() -> None:
         ([("replay_add_series", "rs", "x", "XXXX:NOPE", "1")], ["replay_error", ["rs", "x", "invalid symbol: 'XXXX:NOPE'", ""]], "replay_add_series"),
         ([("replay_add_series", "rs", "x", BTC, "XX")], ["replay_error", ["rs", "x", "unsupported resolution: XX", ""]], "replay_add_series"),
         ([("replay_add_series", "rs", "x", BTC, "1"), ("replay_step", "rs", "y", 1)], ["critical_error", ["rs", "no_point_or_series", {"command": "step", "args": {"length": 1}}]], "replay_step"),
-        ([("replay_add_series", "rs", "x", BTC, "10R"), ("replay_reset", "rs", "y", 1)], ["critical_error", ["rs", "no_point_or_series", {"command": "reset", "args": {"time": 1}}]], "replay_reset"),
+        ([("replay_add_series", "rs", "x", BTC, "10R")], ["replay_error", ["rs", "x", "unsupported resolution: 10R", ""]], "replay_add_series"),
+        ([("replay_add_series", "rs", "x", BTC, "1"), ("replay_set_resolution", "rs", "y", "10R")], ["replay_error", ["rs", "y", "unsupported resolution: 10R", ""]], "replay_set_resolution"),
     ],
 )  # fmt: skip
 def test_what_a_replay_cannot_do_is_refused(commands: list[tuple[Any, ...]], answer: list[Any], method: str) -> None:
@@ -243,6 +244,61 @@ def test_what_a_replay_cannot_do_is_refused(commands: list[tuple[Any, ...]], ans
     last = [packet for packet in client.wait() if packet["m"] != "replay_ok"][-1]
     assert [last["m"], last["p"]] == answer
     assert client.rejected[-1][0] == method
+
+
+def test_what_a_series_is_without_does_not_end_the_connection() -> None:
+    client = Client()
+    client.replay()
+    client.chart()
+    client.send("replay_start", "rs", "start", 500)
+    client.wait()
+    client.send("replay_remove_series", "rs", "gone", f'={{"symbol":"{BTC}","adjustment":"splits"}}', "1")
+    client.wait()
+    assert client.wait(5.0) == [], "nothing goes on by itself without a series"
+    client.send("create_series", "cs", "s2", "t1", "sym", "5", 3, "")
+    assert methods(client.wait())[-1] == "series_completed", "what is shown stays"
+    client.send("replay_reset", "rs", "again", DAY_AGO)
+    assert methods(client.wait()) == ["critical_error"]
+
+
+def test_a_shorter_series_that_comes_later_goes_on_where_the_longer_one_is() -> None:
+    client = Client()
+    client.replay("60")
+    client.chart("60")
+    shown = bars(client.wait())[-1][0]
+    client.send("replay_add_series", "rs", "add", BTC, "1")
+    client.send("replay_step", "rs", "step", 1)
+    assert only(client.wait(), "replay_point") == [["rs", shown + 3600]]
+
+
+def test_a_longer_resolution_shows_nothing_of_what_is_to_come() -> None:
+    client = Client()
+    hour = DAY_AGO - DAY_AGO % 3600
+    client.replay("1", hour + 60)
+    client.chart("60", count=1)
+    (before,) = bars(client.wait())
+    client.send("replay_set_resolution", "rs", "to", "60")
+    assert methods(client.wait()) == ["replay_ok"]
+    client.send("create_series", "cs", "s2", "t1", "sym", "60", 1, "")
+    assert bars(client.wait()) == [before]
+    client.send("replay_step", "rs", "step", 1)
+    assert only(client.wait(), "replay_point") == [["rs", hour + 3600]]
+
+
+def test_two_moments_in_one_burst_leave_the_bars_of_the_second() -> None:
+    client = Client()
+    client.replay()
+    client.chart(count=3)
+    client.wait()
+    client.send("replay_step", "rs", "step", 2)
+    client.send("replay_reset", "rs", "a", DAY_AGO - 600)
+    client.send("replay_reset", "rs", "b", DAY_AGO - 1200)
+    shown: dict[int, float] = {}
+    for packet in client.wait():
+        if packet["m"] in ("timescale_update", "du"):
+            rows = packet["p"][1]["s1"]["s"]
+            shown = {**shown, **{row["i"]: row["v"][0] for row in rows}} if rows else {}
+    assert list(shown.values()) == [DAY_AGO - 1200 - 60 * back for back in (2, 1, 0)]
 
 
 def test_another_resolution_makes_other_steps() -> None:
