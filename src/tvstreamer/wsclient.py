@@ -30,10 +30,11 @@ from tvstreamer.events import Bar, Event, Quote
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.bar_replay import BarReplayProtocol
 from tvstreamer.protocol.charts import OnGap
-from tvstreamer.protocol.client import ClientProtocol, ClientStatistics, Settings
+from tvstreamer.protocol.client import ClientProtocol, ClientStatistics
 from tvstreamer.protocol.fields import quote_fields
 from tvstreamer.protocol.history import HistoryProgress, HistoryRequest
 from tvstreamer.protocol.limits import Limits
+from tvstreamer.protocol.settings import Settings
 from tvstreamer.protocol.snapshots import QuoteRequest
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.subscription import subscriptions as _read_subscriptions

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tvstreamer.events import Bar, Connected, Disconnected, Event, Gap, HistoryComplete, Reconnected
 from tvstreamer.protocol import framing
 from tvstreamer.protocol.charts import OnGap
-from tvstreamer.protocol.client import ClientProtocol, Settings
+from tvstreamer.protocol.client import ClientProtocol
+from tvstreamer.protocol.settings import Settings
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.pump import fire
 from tvstreamer.reconnect import Backoff, ReconnectPolicy

@@ -27,7 +27,8 @@ from tvstreamer.errors import (
 from tvstreamer.events import Bar, Connected, Disconnected, Event, Gap, Notice, Stalled, Tick
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol import framing
-from tvstreamer.protocol.client import ClientProtocol, Settings
+from tvstreamer.protocol.client import ClientProtocol
+from tvstreamer.protocol.settings import Settings
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.watchdogs import Watchdogs
 from tvstreamer.pump import EndOfStream, Pump, TapePump

@@ -10,16 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tvstreamer.constants import (
-    ANONYMOUS_TOKEN,
     MOST_BARS_A_REQUEST,
-    QUOTE_FIELDS,
     RESTORE_TIMEOUT,
     STALL_CODE,
     TICK_FIELDS,
@@ -30,12 +28,10 @@ from tvstreamer.errors import (
     ContinuityError,
     CriticalError,
     InvalidInterval,
-    InvalidPlan,
     SeriesError,
     ServerError,
     SymbolError,
     TvError,
-    shorten,
 )
 from tvstreamer.events import (
     Connected,
@@ -48,13 +44,13 @@ from tvstreamer.events import (
     SeriesFailed,
     Stalled,
     SymbolFailed,
-    SymbolInfo,
 )
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec, framing
-from tvstreamer.protocol.charts import OnGap, Series
+from tvstreamer.protocol.charts import Series
 from tvstreamer.protocol.history import HistoryRequest
 from tvstreamer.protocol.ids import IdSource, purpose
+from tvstreamer.protocol.info import symbol_info
 from tvstreamer.protocol.packets import (
     ChartCreateSession,
     ChartDeleteSession,
@@ -92,10 +88,11 @@ from tvstreamer.protocol.packets import (
     Unknown,
 )
 from tvstreamer.protocol.quotes import QuoteSession, number
+from tvstreamer.protocol.settings import DEFAULTS, Settings
 from tvstreamer.protocol.snapshots import QuoteRequest
 from tvstreamer.protocol.studies import Studies
 from tvstreamer.protocol.subscription import Subscription
-from tvstreamer.protocol.watchdogs import OFF, Watch, Watchdogs
+from tvstreamer.protocol.watchdogs import Watch
 from tvstreamer.studies import Study
 from tvstreamer.symbols import quoted_symbol, symbol_name, wire_quote, wire_symbol
 
@@ -111,39 +108,8 @@ _ANEW = "anew"
 """A series that begins anew although one of its symbol and interval was lost with a connection: the consumer had ended that one
 meanwhile, when there was no connection to tell it to, and so no other trace of it is on a tape."""
 _STALLED = re.compile(r"stalled: ([a-z]+) for ([0-9.]+) s")
-_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+\-]{0,31}(/[A-Za-z0-9_+\-]{1,31}){0,2}")
 _NOTICE_EVERY = 60.0
 _MOST_METHODS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a client says of itself, and how much it asks for. The token is kept out of every repr."""
-
-    n_init_bars: int = 300
-    token: str = ANONYMOUS_TOKEN
-    locale: tuple[str, str] = ("en", "US")
-    quote_fields: tuple[str, ...] | None = QUOTE_FIELDS
-    """None for all that there are."""
-    on_gap: OnGap = "fill"
-    watchdogs: Watchdogs = OFF
-    timezone: str | None = None
-    """Of charts: it moves where days, weeks and months begin. None leaves it to the server."""
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.n_init_bars, int) and 1 <= self.n_init_bars <= 1_000_000):
-            raise InvalidPlan(f"n_init_bars {self.n_init_bars!r}: expected a whole number from 1 to 1000000")
-        if self.on_gap not in get_args(OnGap):
-            raise InvalidPlan(f"on_gap {self.on_gap!r}: expected one of {', '.join(get_args(OnGap))}")
-
-        if self.timezone is not None:
-            check_timezone(self.timezone)
-
-    def __repr__(self) -> str:
-        return f"Settings(n_init_bars={self.n_init_bars})"
-
-
-DEFAULTS = Settings()
 
 
 class ClientStatistics(msgspec.Struct, frozen=True):
@@ -952,53 +918,9 @@ def _interval(resolution: str) -> tuple[str, int | None]:
     return str(interval), interval.seconds
 
 
-def check_timezone(name: object) -> None:
-    """Raises `InvalidPlan` for what cannot be the name of a time zone; whether there is one, the server knows."""
-    if not (isinstance(name, str) and _ZONE.fullmatch(name)):
-        raise InvalidPlan(f"timezone {shorten(name)}: expected a name such as America/New_York, Etc/UTC or exchange")
-
-
 def _moment(time: float) -> str:
     """A bar's time for people; one beyond what a `datetime` holds stays a number."""
     try:
         return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return f"{time:.0f}"
-
-
-_INFO_KEYS = {
-    "type" if name == "kind" else name: name
-    for name in SymbolInfo.__struct_fields__
-    if name not in ("symbol", "extra")
-}
-
-
-def symbol_info(symbol: str, info: dict[str, Any]) -> SymbolInfo:
-    """The event for the info of a `symbol_resolved`; what does not fit its field stays in `extra`."""
-    known: dict[str, Any] = {}
-    extra: dict[str, Any] = {}
-    for key, value in info.items():
-        if key in _INFO_KEYS:
-            known[_INFO_KEYS[key]] = value
-        else:
-            extra[key] = value
-    try:
-        return _convert_info(symbol, known, extra)
-    except msgspec.ValidationError:
-        # One by one, as the others are not to suffer from one that is odd.
-        for key, name in _INFO_KEYS.items():
-            if name in known and not _fits(name, known[name]):
-                extra[key] = known.pop(name)
-        return _convert_info(symbol, known, extra)
-
-
-def _convert_info(symbol: str, known: dict[str, Any], extra: dict[str, Any]) -> SymbolInfo:
-    return msgspec.convert({"type": "symbol_info", **known, "symbol": symbol, "extra": extra}, SymbolInfo)
-
-
-def _fits(name: str, value: Any) -> bool:
-    try:
-        _convert_info("", {name: value}, {})
-    except msgspec.ValidationError:
-        return False
-    return True

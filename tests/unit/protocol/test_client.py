@@ -39,8 +39,9 @@ from tvstreamer.events import (
 )
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec, framing
-from tvstreamer.protocol.client import ClientProtocol, Settings
+from tvstreamer.protocol.client import ClientProtocol
 from tvstreamer.protocol.packets import CreateSeries, CreateStudy, Heartbeat, QuoteAddSymbols, RequestMoreData, Unknown
+from tvstreamer.protocol.settings import Settings
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.watchdogs import Watchdogs
 from tvstreamer.symbols import Symbol, wire_quote
@@ -1101,13 +1102,6 @@ def test_no_server_makes_us_remember_every_word_that_it_invents(talk: Talk) -> N
     assert [notice.method for notice in told if isinstance(notice, Notice)][999:] == ["novel999", "*"]
 
 
-def test_info_that_does_not_fit_its_field_is_kept_and_costs_no_other(talk: Talk) -> None:
-    info = {"name": ["SYM"], "type": 7, "novel": 1, "pricescale": 100, "timezone": "Etc/UTC"}
-    extra = {"name": ["SYM"], "type": 7, "novel": 1}
-    told = SymbolInfo("EX:SYM", pricescale=100, timezone="Etc/UTC", extra=extra)
-    assert talk.hear("symbol_resolved", talk.cs, talk.alias, info) == [told]
-
-
 def test_a_gap_beyond_all_calendars_ends_the_stream_with_a_number() -> None:
     talk = Talk(NO_TICKS, on_gap="raise")
     talk.load(row(0.0), row(60.0))
@@ -1129,19 +1123,6 @@ def test_the_kinds_of_quotes_that_are_asked_for_decide_the_quote_session() -> No
     assert talk.read() == ["quote_create_session", "quote_set_fields", "quote_remove_symbols", "quote_add_symbols"]
     talk.client.unsubscribe(Subscription("EX:SYM", quotes=True))
     assert talk.read() == ["quote_remove_symbols", "quote_add_symbols"], "the first session is there still"
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "expected"),
-    [
-        ("n_init_bars", 0, "a whole number from 1 to 1000000"),
-        ("n_init_bars", 2.0, "a whole number from 1 to 1000000"),
-        ("on_gap", "ignore", "one of fill, yield, raise"),
-    ],
-)
-def test_settings_out_of_range_are_refused_with_their_value(option: str, value: Any, expected: str) -> None:
-    with pytest.raises(InvalidPlan, match=f"{option} {value!r}: expected {expected}"):
-        Settings(**{option: value})
 
 
 def test_neither_client_nor_settings_show_a_token() -> None:
