@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from tvstreamer.errors import FramingError, InvalidPlan, TransportClosed, TransportError, TransportTimeout, shorten
 from tvstreamer.events import Bar
+from tvstreamer.lifetimes import current_watch
 from tvstreamer.protocol.bar_replay import BarReplayProtocol
 from tvstreamer.sources import Source
 from tvstreamer.transports.base import Transport
@@ -48,6 +49,7 @@ class BarReplay:
         self._thread: threading.Thread | None = None
         self._news = threading.Condition(threading.RLock())
         self._closed = False
+        self._watch = current_watch()
         self.history: Sequence[Bar] = ()
         """The bars that it began with, all closed but the newest."""
 
@@ -59,6 +61,7 @@ class BarReplay:
     def __enter__(self) -> Self:
         try:
             self._transport = self._source.connector()
+            self._watch.opened(self)
             if self._source.threaded:
                 self._thread = threading.Thread(target=self._read, name="tvstreamer-bar-replay", daemon=True)
                 self._thread.start()
@@ -78,6 +81,7 @@ class BarReplay:
         """Ends the replay and its connection. Safe to repeat."""
         with self._news:
             self._closed = True
+            self._watch.closed(self)
             transport, self._transport = self._transport, None
             thread, self._thread = self._thread, None
             self._news.notify_all()

@@ -27,6 +27,7 @@ from tvstreamer.clock import Clock, SystemClock
 from tvstreamer.constants import SOCKET_PATH
 from tvstreamer.errors import ConnectFailed, InvalidPlan, InvalidSource, ServerStartError, TapeWriteError, shorten
 from tvstreamer.faults import FaultPlan, Fired
+from tvstreamer.lifetimes import current_watch
 from tvstreamer.server.listener import Listener, Wake
 from tvstreamer.server.relay import RecordedPeer, Relay
 from tvstreamer.sources import socket_url
@@ -88,6 +89,7 @@ class Proxy:
         self._doors: anyio.CapacityLimiter | None = None
         self._listener = Listener(admit=self._admit, host=host, port=port)
         self._started = False
+        self._watch = current_watch()
         self._redactor = Redactor(key=new_key())
         self._writer = None if record is None else self._new_tape(record, overwrite, rotate, fsync)
 
@@ -118,6 +120,7 @@ class Proxy:
             if not self._started:
                 self._listener.start()
                 self._started = True
+                self._watch.opened(self)
 
     @property
     def url(self) -> str:
@@ -135,6 +138,7 @@ class Proxy:
         """Hangs up on both sides with 1001, and finishes the tape. Safe to repeat. Raises `TapeWriteError`."""
         with self._lock:
             self._leaving = True
+        self._watch.closed(self)
         self._listener.stop()
         if self._writer is not None:
             self._writer.finish()

@@ -28,6 +28,7 @@ from tvstreamer.continuity import Ledger
 from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout, shorten
 from tvstreamer.events import Bar, Event, Quote
 from tvstreamer.intervals import Interval
+from tvstreamer.lifetimes import current_watch
 from tvstreamer.protocol.bar_replay import BarReplayProtocol
 from tvstreamer.protocol.charts import OnGap
 from tvstreamer.protocol.client import ClientProtocol, ClientStatistics
@@ -263,10 +264,11 @@ class TvWSClient:
         self._reading_ended = threading.Event()
         self._turning = threading.RLock()
         self._closed = threading.Event()
+        self._watch = current_watch()
 
     def __repr__(self) -> str:
         state = "closed" if self._closed.is_set() else "new" if self._pump is None else "open"
-        return f"<TvWSClient {state}, source {self._source.url if self._source else self._spec!r}>"
+        return f"<TvWSClient {state}, source {(self._source and self._source.url) or self._spec!r}>"
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -295,6 +297,7 @@ class TvWSClient:
                     cast(Path, self._record).unlink(missing_ok=True)
                 raise
             self._pump = pump
+            self._watch.opened(self)
             threaded = source.threaded if self._threaded is None else self._threaded
             if threaded:
                 name = "tvstreamer-reader"
@@ -426,6 +429,7 @@ class TvWSClient:
                 self._turning.release()
 
     def _release(self) -> None:
+        self._watch.closed(self)
         pump, writer, source = self._pump, self._writer, self._source
         self._writer = None
         if pump is not None:

@@ -8,6 +8,9 @@ nothing comes any more.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -82,16 +85,28 @@ class Scene:
         self.bars(6, 7)
 
 
-def test_the_base_case_gives_every_bar_once() -> None:
-    scene = Scene()
+@pytest.fixture
+def make_scene() -> Iterator[Callable[..., Scene]]:
+    with ExitStack() as stack:
+
+        def make(*plan: Fault, **options: Any) -> Scene:
+            scene = Scene(*plan, **options)
+            stack.callback(scene.client.close)
+            return scene
+
+        yield make
+
+
+def test_the_base_case_gives_every_bar_once(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene()
     scene.base()
     assert scene.closed == [0, 1, 2, 3, 4, 5, 6]
     assert next(event for event in scene.events if isinstance(event, Bar) and event.closed and event.time == scene.start + 300).close == 16.0
     assert scene.client.ledger.verify()
 
 
-def test_names_in_any_script_change_nothing() -> None:
-    scene = Scene(faults.astral(text=" \u682a\u5f0f\u4f1a\u793e \U0001f680"))
+def test_names_in_any_script_change_nothing(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(faults.astral(text=" \u682a\u5f0f\u4f1a\u793e \U0001f680"))
     scene.base()
     (info,) = [event for event in scene.events if isinstance(event, SymbolInfo)]
     assert info.description is not None
@@ -100,8 +115,8 @@ def test_names_in_any_script_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("position", ["first", "last"])
-def test_a_heartbeat_among_data_is_echoed_and_the_data_taken(position: str) -> None:
-    scene = Scene(faults.glue_heartbeat(position=position))
+def test_a_heartbeat_among_data_is_echoed_and_the_data_taken(make_scene: Callable[..., Scene], position: str) -> None:
+    scene = make_scene(faults.glue_heartbeat(position=position))
     scene.base()
     scene.watch(11.0)
     scene.bars(8)
@@ -128,8 +143,8 @@ def test_a_heartbeat_between_two_updates_is_echoed_and_both_are_taken() -> None:
     assert protocol.messages_to_send() == [framing.packet("~h~12")]
 
 
-def test_after_an_abort_what_was_missed_is_told_and_filled_in_order() -> None:
-    scene = Scene(faults.reset_peer(at=5.0, connection=1))
+def test_after_an_abort_what_was_missed_is_told_and_filled_in_order(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(faults.reset_peer(at=5.0, connection=1))
     scene.base()
     scene.watch(4.5)
     assert scene.told(Disconnected) == ["Disconnected"]
@@ -145,8 +160,8 @@ def test_after_an_abort_what_was_missed_is_told_and_filled_in_order() -> None:
     assert scene.client.ledger.verify()
 
 
-def test_an_outage_longer_than_the_window_is_filled_page_by_page() -> None:
-    scene = Scene(faults.reset_peer(at=5.0, connection=1), most_bars=6, n_init_bars=6)
+def test_an_outage_longer_than_the_window_is_filled_page_by_page(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(faults.reset_peer(at=5.0, connection=1), most_bars=6, n_init_bars=6)
     scene.base()
     scene.watch(5.0)
     for number in range(8, 26):
@@ -160,8 +175,8 @@ def test_an_outage_longer_than_the_window_is_filled_page_by_page() -> None:
     assert scene.client.ledger.verify()
 
 
-def test_what_the_server_has_no_more_is_named_and_not_guessed() -> None:
-    scene = Scene(faults.reset_peer(at=5.0, connection=1))
+def test_what_the_server_has_no_more_is_named_and_not_guessed(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(faults.reset_peer(at=5.0, connection=1))
     scene.base()
     scene.watch(5.0)
     scene.server.market.bars(SYMBOL, "1", [scene.row(number) for number in range(20, 26)])
@@ -178,8 +193,8 @@ def test_what_the_server_has_no_more_is_named_and_not_guessed() -> None:
 @pytest.mark.parametrize(
     ("fault", "kind"), [(faults.chatty_stall(at=5.0, connection=1), "progress"), (faults.silence(at=5.0, connection=1), "bytes")]
 )
-def test_a_server_that_says_nothing_new_for_fifty_seconds_is_left_for_another(fault: Fault, kind: str) -> None:
-    scene = Scene(fault, watchdogs=Watchdogs(progress=40.0))
+def test_a_server_that_says_nothing_new_for_fifty_seconds_is_left_for_another(make_scene: Callable[..., Scene], fault: Fault, kind: str) -> None:
+    scene = make_scene(fault, watchdogs=Watchdogs(progress=40.0))
     scene.base()
     scene.watch(50.0)
     (stalled,) = [event for event in scene.events if isinstance(event, Stalled)]

@@ -271,18 +271,166 @@ def test_what_is_left_open_is_closed_and_named(pytester: pytest.Pytester) -> Non
     record(pytester.path / "tapes" / "a.jsonl")
     pytester.makepyfile("""
         import pytest
-        from tvstreamer import TvWSClient
+        from tvstreamer import FakeServer, Proxy, TvWSClient
+
+        BTC = [("BINANCE:BTCUSDT", "1")]
+        left = []
+
         @pytest.mark.tv_tape("a.jsonl")
-        def test_leaks(tv_replay): TvWSClient([("BINANCE:BTCUSDT", "1")], source=tv_replay).connect()
+        def test_client_of_a_tape(tv_replay): TvWSClient(BTC, source=tv_replay).connect()
+
         @pytest.mark.tv_tape("a.jsonl")
-        def test_the_fixtures_own(tv_client): tv_client([("BINANCE:BTCUSDT", "1")]).connect()
+        def test_bare_connection(tv_replay): left.append(tv_replay())
+
+        def test_made_by_hand():
+            server = FakeServer()
+            client = TvWSClient(BTC, source=server.url)
+            client.connect()
+            proxy = Proxy(server.url)
+            proxy.start()
+            left.extend([server, client, proxy])
+
+        def test_bar_replay(tv_server, tv_client):
+            replay = tv_client(source=tv_server.connect).bar_replay(*BTC[0], start=tv_server.clock.now() - 3600)
+            left.append(replay.__enter__())
+
+        def test_they_are_closed():
+            assert all(thing._closed if isinstance(thing, FakeServer) else True for thing in left)
+            assert [type(thing).__name__ for thing in left] == ["ObservedTransport", "FakeServer", "TvWSClient", "Proxy", "BarReplay"]
+            assert repr(left[2]).startswith("<TvWSClient closed")
+            with pytest.raises(Exception, match="is closed"):
+                left[3].start()
+            with pytest.raises(Exception, match="is closed"):
+                left[4].step()
     """)
-    result = pytester.runpytest_inprocess(*PLUGIN, "-p", "no:randomly", "-W", "always")
-    result.assert_outcomes(passed=2, warnings=1)
-    result.stdout.fnmatch_lines(["*TapeWarning: left open by test_leaks, and closed: replay connection to fake:"])
-    # Users can turn it into an error by its name.
-    args = ("-p", "no:randomly", "-W", "always", "-W", "error::tvstreamer.testing.TapeWarning")
-    pytester.runpytest_inprocess(*PLUGIN, *args).assert_outcomes(passed=1, failed=1)
+    result = run(pytester, "-W", "always")
+    result.assert_outcomes(passed=5, warnings=4)
+    result.stdout.fnmatch_lines(
+        [
+            "*TapeWarning: left open by test_client_of_a_tape, and closed: <TvWSClient open, source '*a.jsonl'>",
+            "*TapeWarning: left open by test_bare_connection, and closed: replay connection to fake:",
+            "*TapeWarning: left open by test_made_by_hand, and closed: <FakeServer seed=0 ws://*>, <TvWSClient open, *>, <Proxy to ws://*>",
+            "*TapeWarning: left open by test_bar_replay, and closed: <BarReplay BINANCE:BTCUSDT 1 *>",
+        ]
+    )
+    # Users can turn it into an error by its name, or with an option, which can as well switch it off.
+    for args in (("-W", "always", "-W", "error::tvstreamer.testing.TapeWarning"), ("--tv-on-leak=fail",)):
+        run(pytester, *args).assert_outcomes(passed=5, errors=4)
+    pytester.makepyfile("""
+        from tvstreamer import FakeServer
+        left = []
+        def test_one():
+            left.append(FakeServer())
+            left[0].start()
+        def test_another():
+            assert not left[0]._closed
+            left[0].close()
+    """)
+    run(pytester, "--tv-on-leak=ignore").assert_outcomes(passed=2)
+
+
+def test_what_its_owner_closes_later_is_not_left_open(pytester: pytest.Pytester) -> None:
+    record(pytester.path / "tapes" / "a.jsonl")
+    pytester.makepyfile("""
+        import pytest
+        from tvstreamer import FakeServer, TvWSClient
+
+        BTC = [("BINANCE:BTCUSDT", "1")]
+
+        @pytest.fixture(scope="module")
+        def server():
+            with FakeServer(speed=50) as server:
+                server.start()
+                yield server
+
+        @pytest.fixture(scope="module")
+        def shared(server):
+            # Connects in the test that uses it first.
+            client = TvWSClient(BTC, source=server.url, seed=1)
+            yield client
+            client.close()
+
+        @pytest.fixture
+        def own(tv_replay):
+            with TvWSClient(BTC, source=tv_replay, n_init_bars=5) as client:
+                yield client
+
+        @pytest.fixture
+        def make():
+            made = []
+            def make():
+                made.append(FakeServer())
+                made[-1].start()
+            yield make
+            for server in made:
+                server.close()
+
+        @pytest.fixture
+        def lazy(request): return lambda: request.getfixturevalue("shared")
+
+        def test_in_the_middle(lazy): assert lazy().poll(10)
+        def test_between_tests(shared): assert shared.poll(10)
+
+        @pytest.mark.tv_tape("a.jsonl")
+        def test_with_a_fixture(own): assert own.poll(10)
+
+        @pytest.mark.tv_tape("a.jsonl")
+        def test_with_a_fixture_that_makes(make, tv_replay): make()
+
+        class TestClass:
+            @classmethod
+            def setup_class(cls):
+                cls.server = FakeServer()
+                cls.server.start()
+            @classmethod
+            def teardown_class(cls): cls.server.close()
+            def test_one(self): assert not self.server._closed
+            def test_two(self): assert not self.server._closed
+    """)
+    run(pytester).assert_outcomes(passed=6)
+
+
+def test_what_a_failed_test_leaves_open_is_closed_without_a_word(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import pytest
+        from tvstreamer import FakeServer
+        left = []
+        @pytest.fixture
+        def broken():
+            left.append(FakeServer())
+            left[-1].start()
+            raise ZeroDivisionError
+        def test_fails():
+            left.append(FakeServer())
+            left[-1].start()
+            assert False
+        def test_errs(broken): ...
+        def test_skips():
+            left.append(FakeServer())
+            left[-1].start()
+            pytest.skip("enough")
+        def test_they_are_closed(): assert [server._closed for server in left] == [True] * 3
+    """)
+    result = run(pytester)
+    result.assert_outcomes(passed=1, failed=1, errors=1, skipped=1)
+    result.stdout.no_fnmatch_line("*left open*")
+
+
+def test_closing_what_was_left_open_may_fail_and_is_told(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        from tvstreamer.lifetimes import current_watch
+        class Odd:
+            def close(self): raise OSError("no")
+        class Even(Odd):
+            def close(self): ...
+        def test_it(): current_watch().opened(Odd())
+        def test_many():
+            for _ in range(12): current_watch().opened(Even())
+    """)
+    result = run(pytester, "-W", "always")
+    result.stdout.fnmatch_lines(
+        ["*left open by test_it, and closed: <*Odd object *> (which raised OSError('no'))", "*left open by test_many, *, and 2 more"]
+    )
 
 
 def test_a_tape_that_no_fixture_uses_is_told(pytester: pytest.Pytester) -> None:
@@ -367,7 +515,9 @@ def test_a_suite_that_does_not_use_it_loads_nothing_of_it(pytester: pytest.Pytes
         import sys
         def test_it():
             loaded = {name for name in sys.modules if name.startswith("tvstreamer")}
-            assert loaded == {"tvstreamer", "tvstreamer.testing", "tvstreamer.testing.plugin", "tvstreamer.testing.modes", "tvstreamer.testing.tape_paths"}
+            assert loaded == {
+                "tvstreamer", "tvstreamer.lifetimes", "tvstreamer.testing", "tvstreamer.testing.plugin", "tvstreamer.testing.modes", "tvstreamer.testing.tape_paths"
+            }
             assert "msgspec" not in sys.modules
     """)
     pytester.runpytest_subprocess(*PLUGIN, "-W", "error", "--strict-markers").assert_outcomes(passed=1)

@@ -25,6 +25,7 @@ from tvstreamer.errors import ConnectFailed, InvalidPlan, VerificationFailed, sh
 from tvstreamer.faults import FaultPlan, Fired
 from tvstreamer.faults.kinds import Carrier
 from tvstreamer.intervals import Interval
+from tvstreamer.lifetimes import current_watch
 from tvstreamer.protocol.journal import JournalEntry
 from tvstreamer.server.connection import MarketConnection
 from tvstreamer.server.faulty import FaultyPeer
@@ -219,6 +220,7 @@ class FakeServer:
         self._refused: list[Fired] = []
         self._listener: Listener | None = None
         self._closed = False
+        self._watch = current_watch()
         self._count = 0
         self.market = HandMarket(self, self._market)
 
@@ -313,6 +315,7 @@ class FakeServer:
                 )
                 listener.start()
                 self._listener = listener
+                self._watch.opened(self)
 
     def _new_listened(self) -> tuple[Peer, Clock]:
         manners, clock = self._manners, self.clock
@@ -451,6 +454,7 @@ class FakeServer:
                 control = Listener(None, port=self._control_port, on_http=api.answer)
                 control.start()
                 self._control = control
+                self._watch.opened(self)
             return f"http://127.0.0.1:{self._control.port}"
 
     @property
@@ -548,6 +552,7 @@ class FakeServer:
         """Hangs up on everybody and frees the port. Safe to repeat."""
         with self._lock:
             self._closed = True
+            self._watch.closed(self)
             listener, self._listener = self._listener, None
             control, self._control = self._control, None
             transports = [transport for _, transport in self._peers if transport is not None]

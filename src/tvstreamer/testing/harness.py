@@ -14,6 +14,7 @@ from tvstreamer.auth import Credentials
 from tvstreamer.clock import SystemClock, VirtualClock, duration
 from tvstreamer.errors import InvalidPlan, TapeMismatch, shorten
 from tvstreamer.faults import FaultPlan, load_plan
+from tvstreamer.lifetimes import Closable
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.market import market_start
 from tvstreamer.tape.redact import Redactor, new_key
@@ -27,6 +28,8 @@ from tvstreamer.wsclient import TvWSClient
 
 _REGISTRY: pytest.StashKey[Matchers] = pytest.StashKey()
 _OUTSIDE = ("live", "ws", "wss")
+_NAMED = 10
+"""Of what a test has left open: a property may have done so with each of its examples."""
 
 
 class TapeWarning(pytest.PytestWarning):
@@ -61,6 +64,7 @@ class Harness:
         self._clients: list[TvWSClient] = []
         self._servers: list[FakeServer] = []
         self._tapes: list[UsedTape] = []
+        self._observers = [self._observer]
         self._tokens: list[str] = []
 
     # --- what the fixtures give ---------------------------------------------------------------------------------------
@@ -120,6 +124,7 @@ class Harness:
         given["how_to_record"] = f'pytest "{self._item.nodeid}" --tv-record=once'
         tape = UsedTape(path_of(self._item), TapeOptions(**given), os.environ)
         self._tapes.append(tape)
+        self._observers.append(tape.observer)
         self._check_age(tape)
         return tape
 
@@ -138,44 +143,37 @@ class Harness:
         if age > duration(limit):
             days = f"{age / 86_400:.0f} days"
             text = f"{tape.path.name} is {days} old, and {limit} are allowed: --tv-record=rewrite makes a new one"
-            self._tell(text, setting(self._config, "tv_on_expiry") or "warn")
-
-    def _tell(self, text: str, action: str) -> None:
-        if action == "fail":
-            raise TapeMismatch(text)
-        if action == "warn":
-            warnings.warn(TapeWarning(text), stacklevel=2)
+            _tell(text, setting(self._config, "tv_on_expiry") or "warn")
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def finish(self, *, passed: bool) -> None:
-        """Closes everything, and saves recordings if the test passed. What was left open, and is not ours, is named."""
+        """Closes everything, and saves recordings if the test passed."""
         clients, self._clients = self._clients, []
         tapes, self._tapes = self._tapes, []
         servers, self._servers = self._servers, []
-        leaked: list[str] = []
         try:
             for client in clients:
                 client.close()
             for tape in tapes:
-                leaked += tape.finish(passed=passed)
+                tape.finish(passed=passed)
         finally:
             for server in servers:
                 server.close()
-        leaked += self._observer.close_leaked()
-        if leaked and passed:
-            self._tell(f"left open by {self._item.name}, and closed: {', '.join(leaked)}", "warn")
+        self._observer.close_leaked()
         for tape in tapes:
             if passed and not tape.all_played:
                 text = f"{tape.path.name} holds what nobody asked for: {'; '.join(tape.unplayed)}"
-                self._tell(text, setting(self._config, "tv_on_unplayed") or "ignore")
+                _tell(text, setting(self._config, "tv_on_unplayed") or "ignore")
+
+    def left_open(self) -> list[str]:
+        """The connections that were closed because their test had not done it, by name."""
+        return [name for observer in self._observers for name in observer.left_open()]
 
     def explain(self) -> str:
         """What passed over the connections of a test that failed. The slice is saved, and where is the last line."""
-        secrets = [*self._tokens, *Credentials.from_environment(os.environ).secrets()]
-        secrets += [secret for tape in self._tapes for secret in tape.secrets]
-        redactor = Redactor(key=new_key(), secrets=secrets)
-        observers = [self._observer, *(tape.observer for tape in self._tapes)]
+        redactor = _redactor([*self._tokens, *(secret for tape in self._tapes for secret in tape.secrets)])
+        observers = self._observers
         texts = [transcript.explain(redactor) for observer in observers for transcript in observer.transcripts]
         texts += [f"{tape.path}: {tape!r}" for tape in self._tapes]
         for number, observer in enumerate(observers):
@@ -185,3 +183,31 @@ class Harness:
                 observer.save(path, redactor)
                 texts.append(f"saved: {path} (tvstreamer replay {path})")
         return "\n".join(texts)
+
+
+def close_left_open(item: pytest.Item, things: list[Closable], harness: Harness | None, *, passed: bool) -> None:
+    """Closes what a test has left open, and names it if the test passed: otherwise it has told something that matters more."""
+    names = [repr(thing) for thing in things]
+    for number, thing in enumerate(things):
+        try:
+            thing.close()
+        except Exception as error:
+            names[number] += f" (which raised {error!r})"
+    # Connections of clients that have just been closed are not left open any more, and need not be named besides.
+    names += [] if harness is None else harness.left_open()
+    if passed and names:
+        shown = names[:_NAMED] + [f"and {len(names) - _NAMED} more"] * (len(names) > _NAMED)
+        text = f"left open by {item.name}, and closed: {', '.join(map(_redactor([]).message, shown))}"
+        _tell(text, setting(item.config, "tv_on_leak") or "warn", pytest.fail.Exception(text, pytrace=False))
+
+
+def _tell(text: str, action: str, failure: BaseException | None = None) -> None:
+    if action == "fail":
+        raise failure or TapeMismatch(text)
+    if action == "warn":
+        warnings.warn(TapeWarning(text), stacklevel=2)
+
+
+def _redactor(secrets: list[str]) -> Redactor:
+    """Takes out these secrets, and those of the environment."""
+    return Redactor(key=new_key(), secrets=[*secrets, *Credentials.from_environment(os.environ).secrets()])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tvstreamer.lifetimes import Watch, watch_with
 from tvstreamer.testing.modes import MODES
 from tvstreamer.testing.tape_paths import orphans, tape_path, tapes_folder
 
@@ -32,6 +33,9 @@ HARNESS: pytest.StashKey[Harness] = pytest.StashKey()
 _CLAIMED: pytest.StashKey[tuple[set[str], set[str]]] = pytest.StashKey()
 """The tapes that the collected tests have, and the folders that they lie in."""
 _EXPLANATION: pytest.StashKey[str] = pytest.StashKey()
+_WATCH: pytest.StashKey[tuple[Watch, Watch | None]] = pytest.StashKey()
+"""The watch of a test, and the one before: a test may run tests."""
+_PASSED: pytest.StashKey[bool] = pytest.StashKey()
 
 _TAPE_KEYWORDS = (
     "mode", "source", "match", "match_on", "matchers", "before_record", "before_replay", "speed", "faults", "seed",
@@ -42,6 +46,7 @@ _CHOICES = {
     "tv_record": MODES,
     "tv_on_expiry": ("warn", "fail"),
     "tv_on_unplayed": ("ignore", "warn", "fail"),
+    "tv_on_leak": ("ignore", "warn", "fail"),
 }
 
 
@@ -68,6 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("tv_max_age", "TIME", "how old a tape may be that is replayed, for example 30d"),
         ("tv_on_expiry", "ACTION", "what an older one leads to: warn (default) or fail"),
         ("tv_on_unplayed", "ACTION", "what comes of parts of a tape that nobody asked for: ignore (default), warn or fail"),
+        ("tv_on_leak", "ACTION", "what comes of clients and servers that a test leaves open: warn (default), fail, or ignore"),
     ):
         group.addoption(f"--{name.replace('_', '-')}", dest=name, metavar=metavar, default=None, help=text)
         parser.addini(name, text, default="")
@@ -181,6 +187,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         result = yield
         if (harness := item.stash.get(HARNESS, None)) is not None:
             harness.finish(passed=True)
+        item.stash[_PASSED] = True
     except BaseException as error:
         if (harness := item.stash.get(HARNESS, None)) is not None:
             if not isinstance(error, pytest.skip.Exception | KeyboardInterrupt):
@@ -188,6 +195,52 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             harness.finish(passed=False)
         raise
     return result
+
+
+# --- what is left open ------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(specname="pytest_runtest_setup", wrapper=True, tryfirst=True)
+def pytest_tvstreamer_watch(item: pytest.Item) -> Generator[None, object, object]:
+    """From here to the end of its fixtures, what is made belongs to the test."""
+    watch = Watch()
+    item.stash[_WATCH] = (watch, watch_with(watch))
+    item.stash[_PASSED] = False
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+    """What a fixture of a wider scope makes may well be open after the test that needed it first."""
+    if fixturedef.scope == "function":
+        return (yield)
+    watch = watch_with(None)
+    try:
+        return (yield)
+    finally:
+        watch_with(watch)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Closes what is open now that all fixtures of the test are done."""
+    watch, before = item.stash.get(_WATCH, (Watch(), None))
+    try:
+        result = yield
+    except BaseException:
+        item.stash[_PASSED] = False
+        raise
+    finally:
+        watch_with(before)
+        left, harness = watch.end(), item.stash.get(HARNESS, None)
+        if (left or harness is not None) and setting(item.config, "tv_on_leak") != "ignore":
+            from tvstreamer.testing.harness import close_left_open
+
+            close_left_open(item, left, harness, passed=item.stash.get(_PASSED, False))
+    return result
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.hookimpl(wrapper=True)

@@ -351,13 +351,13 @@ class UsedTape:
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
-    def finish(self, *, passed: bool) -> list[str]:
-        """Closes what is still open, and saves what was recorded if `passed`; the names of what had been left open.
+    def finish(self, *, passed: bool) -> None:
+        """Closes what is still open, and saves what was recorded if `passed`.
 
         Raises `TapeMismatch` in mode `verify` where the feed does not answer as the tape does, and where `require_all_played`
         finds something that was not.
         """
-        leaked = self.observer.close_leaked()
+        self.observer.close_leaked()
         sources, self._sources = self._sources, []
         for source in sources:
             source.close()
@@ -377,7 +377,6 @@ class UsedTape:
                 temporary.unlink(missing_ok=True)
         if passed and self._options.require_all_played and self._parts and not self.all_played:
             raise TapeMismatch(f"{self.path.name}: recorded, but not asked for: {'; '.join(self.unplayed)}")
-        return leaked
 
     def _compare(self, now: Path) -> None:
         diff = list(difflib.unified_diff(shape(self.path), shape(now), self.path.name, "the feed now", lineterm=""))

@@ -51,6 +51,8 @@ class Transcript:
     """What ended it before its time."""
     closed: bool = False
     """Whether the client has closed it, or seen its end."""
+    taken: bool = False
+    """Whether it was closed for the client, which had left it open. A client that closes it later has not forgotten to."""
     _topics: dict[tuple[str, str], _Topic] = field(default_factory=dict)
     _questions: Questions = field(default_factory=Questions)
     _at: float = 0.0
@@ -160,6 +162,7 @@ class ObservedTransport:
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self._transcript.closed = True
+        self._transcript.taken = False
         self._inner.close(code, reason)
 
 
@@ -187,14 +190,18 @@ class Observer:
 
         return connect
 
-    def close_leaked(self) -> list[str]:
-        """Closes the connections that are still open, and names them."""
+    def close_leaked(self) -> None:
+        """Closes the connections that are still open."""
         with self._lock:
             leaked = [(transport, transcript) for transport, transcript in self._seen if not transcript.closed]
         for transport, transcript in leaked:
-            transcript.closed = True
+            transcript.closed = transcript.taken = True
             transport.close(1001, "left open")
-        return [f"{transcript.info.kind} connection to {transcript.info.url}" for _, transcript in leaked]
+
+    def left_open(self) -> list[str]:
+        """The connections that `close_leaked` has closed and their clients have not, by name."""
+        infos = [transcript.info for transcript in self.transcripts if transcript.taken]
+        return [f"{info.kind} connection to {info.url}" for info in infos]
 
     def save(self, path: Path, redactor: Redactor) -> int:
         """Writes what the transcripts still hold as a tape, which `tvstreamer replay` plays; how many messages that are."""
