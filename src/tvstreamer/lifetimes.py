@@ -1,4 +1,4 @@
-"""Who wants to know what opens and is not closed: whoever runs tests, and as a rule nobody.
+"""Who wants to know what opens and is not closed, and which tapes are used: whoever runs tests, and as a rule nobody.
 
 A client, a server and the like asks for the watch when it is made, and tells it when it opens and closes. So the watch knows
 its own: what was made before it, or for longer than it lasts, has another one.
@@ -34,6 +34,9 @@ class Watch:
         with self._lock:
             if self._open is not None:
                 self._open.pop(id(thing), None)
+
+    def uses(self, tape: str) -> None:
+        """The path of a tape that is replayed or recorded. Nothing comes of it here."""
 
     def end(self) -> list[Closable]:
         """What is still open, in the order in which it opened. From now on nothing is kept."""

@@ -185,6 +185,38 @@ def test_orphans_fail_the_run_and_are_named(pytester: pytest.Pytester, args: tup
     assert run(pytester, "--tv-check-orphans", *args).ret != pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.mark.parametrize("args", [(), ("-n", "2"), ("-k", "nothing")])
+def test_tapes_of_use_tape_are_no_orphans(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
+    tapes = pytester.path / "tapes"
+    names = ["named.jsonl", "decorated.jsonl", "shared.jsonl", *([] if "-k" in args else ["made-1.jsonl", "made-up.jsonl"])]
+    for name in (*names, "gone.jsonl"):
+        record(tapes / name)
+    pytester.makepyfile("""
+        from pathlib import Path
+        import pytest
+        from tvstreamer.testing import use_tape
+        TAPES = Path(__file__).parent / "tapes"
+        @pytest.fixture(scope="module")
+        def shared():
+            with use_tape(TAPES / "shared.jsonl") as tape:
+                yield tape
+        def test_named():
+            with use_tape(TAPES / "named.jsonl"): ...
+        @use_tape("tapes/decorated.jsonl")
+        def test_decorated(tape): ...
+        def test_shared(shared): ...
+        @pytest.mark.parametrize("name", ["1", "up"])
+        def test_of_a_made_up_name(name):
+            with use_tape(TAPES / f"made-{name}.jsonl"): ...
+    """)
+    result = run(pytester, "--tv-check-orphans", *args)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    lines = result.outlines[result.outlines.index(next(line for line in result.outlines if "tapes that no test has" in line)) + 1 :]
+    assert [line for line in lines if line.endswith(".jsonl")] == [str(tapes / "gone.jsonl")]
+    (tapes / "gone.jsonl").unlink()
+    assert run(pytester, "--tv-check-orphans", *args).ret in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
 def test_workers_record_side_by_side_and_know_together_what_is_an_orphan(pytester: pytest.Pytester) -> None:
     tapes = pytester.path / "tapes" / "test_mod"
     record(tapes / "test_gone.jsonl")

@@ -34,6 +34,7 @@ def test_without_a_watch_nobody_is_told() -> None:
         nobody.opened(Thing())
         assert nobody.end() == []
         nobody.closed(Thing())
+        nobody.uses("/a.jsonl")
         watch = Watch()
         assert watch_with(watch) is None
         assert current_watch() is watch

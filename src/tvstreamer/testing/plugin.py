@@ -18,7 +18,7 @@ import pytest
 
 from tvstreamer.lifetimes import Watch, watch_with
 from tvstreamer.testing.modes import MODES
-from tvstreamer.testing.tape_paths import orphans, tape_path, tapes_folder
+from tvstreamer.testing.tape_paths import orphans, tape_path, tapes_folder, tapes_in
 
 if TYPE_CHECKING:
     from tvstreamer.clock import VirtualClock
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 HARNESS: pytest.StashKey[Harness] = pytest.StashKey()
 """What a test has opened; absent as long as it has used none of the fixtures."""
 _CLAIMED: pytest.StashKey[tuple[set[str], set[str]]] = pytest.StashKey()
-"""The tapes that the collected tests have, and the folders that they lie in."""
+"""The tapes that the collected tests have or have used, and the folders that they lie in."""
 _EXPLANATION: pytest.StashKey[str] = pytest.StashKey()
 _WATCH: pytest.StashKey[tuple[Watch, Watch | None]] = pytest.StashKey()
 """The watch of a test, and the one before: a test may run tests."""
@@ -160,9 +160,12 @@ def _has_tape(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # Before others deselect: a tape is no orphan because its test is not run today.
     if config.getoption("tv_check_orphans"):
-        mine = [path_of(item) for item in items if _has_tape(item)]
-        folders = {tapes_folder(item.path, config.rootpath, setting(config, "tv_tapes")) for item in items}
-        config.stash[_CLAIMED] = ({str(path) for path in mine}, {str(folder) for folder in folders})
+        mine = {str(path_of(item)) for item in items if _has_tape(item)}
+        folders = {str(tapes_folder(item.path, config.rootpath, setting(config, "tv_tapes"))) for item in items}
+        # What `use_tape` will be given by a test that is not run is not known. What its file names is taken for it.
+        texts = [path.read_text(encoding="utf-8", errors="replace") for path in {item.path for item in items} if path.is_file()]
+        named = {tape for tape in tapes_in(folders) if any(Path(tape).name in text for text in texts)}
+        config.stash[_CLAIMED] = (mine | named, folders)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -203,22 +206,40 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.hookimpl(specname="pytest_runtest_setup", wrapper=True, tryfirst=True)
 def pytest_tvstreamer_watch(item: pytest.Item) -> Generator[None, object, object]:
     """From here to the end of its fixtures, what is made belongs to the test."""
-    watch = Watch()
+    watch = _watch(item.config)
     item.stash[_WATCH] = (watch, watch_with(watch))
     item.stash[_PASSED] = False
     return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Generator[None, object, object]:
     """What a fixture of a wider scope makes may well be open after the test that needed it first."""
     if fixturedef.scope == "function":
         return (yield)
-    watch = watch_with(None)
+    nobodys = _watch(request.config)
+    nobodys.end()
+    watch = watch_with(nobodys)
     try:
         return (yield)
     finally:
         watch_with(watch)
+
+
+class _Watch(Watch):
+    """A watch that notes which tapes are used."""
+
+    def __init__(self, tapes: set[str]) -> None:
+        super().__init__()
+        self._tapes = tapes
+
+    def uses(self, tape: str) -> None:
+        self._tapes.add(tape)
+
+
+def _watch(config: pytest.Config) -> Watch:
+    claimed = config.stash.get(_CLAIMED, None)
+    return Watch() if claimed is None else _Watch(claimed[0])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,6 +41,10 @@ def tape_path(folder: Path, module: str, test: str, name: str | None) -> Path:
 
 def orphans(claimed: Iterable[str], folders: Iterable[str]) -> list[str]:
     """The tapes in these folders that are not claimed."""
-    known = set(claimed)
-    found = {str(path) for folder in folders for path in Path(folder).rglob(f"*{SUFFIX}*") if path.is_file()}
-    return sorted(found - known)
+    known = set(map(os.path.realpath, claimed))
+    return [tape for tape in tapes_in(folders) if os.path.realpath(tape) not in known]
+
+
+def tapes_in(folders: Iterable[str]) -> list[str]:
+    """All tapes in these folders, and in folders of theirs."""
+    return sorted({str(path) for folder in folders for path in Path(folder).rglob(f"*{SUFFIX}*") if path.is_file()})

@@ -29,6 +29,7 @@ from tvstreamer.auth import Credentials
 from tvstreamer.clock import Clock, ScaledClock, VirtualClock
 from tvstreamer.errors import InvalidPlan, InvalidSource, TapeExhausted, TapeMismatch, shorten
 from tvstreamer.faults import FaultPlan
+from tvstreamer.lifetimes import current_watch
 from tvstreamer.protocol import codec
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.sources import Source, open_source, parse_speed
@@ -117,6 +118,7 @@ class UsedTape:
 
     def __init__(self, path: Path, options: TapeOptions, environ: Mapping[str, str]) -> None:
         self.path = path
+        current_watch().uses(os.path.abspath(path))
         self.mode = checked_mode(options.mode or environ.get("TVSTREAMER_RECORD") or "none")
         if options.match not in STRICTNESS:
             raise InvalidPlan(f"match {shorten(options.match)}: expected one of {', '.join(STRICTNESS)}")
