@@ -358,7 +358,7 @@ class TapePump:
                 if record.k == "open":
                     # The run itself came over what was wrong with the connection before.
                     self._failure = None
-                elif self._failure is not None and record.k != "close":
+                elif self._failure is not None and record.k not in ("close", "http"):
                     self._over = True
                     break
                 try:

@@ -44,6 +44,8 @@ class Source:
     on_gap: str | None = None
     """What the client that recorded the tape did about gaps."""
     close: Callable[[], None] = field(default=lambda: None)
+    takes_token: bool = False
+    """Whether a tape wants to see the client get its token: it has the exchange by which that was done."""
 
 
 @runtime_checkable

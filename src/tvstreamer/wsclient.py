@@ -283,7 +283,7 @@ class TvWSClient:
             if self._pump is not None:
                 return
             source = self._source = self._open()
-            if source.tape is None:
+            if source.tape is None or source.takes_token:
                 self._settings = replace(self._settings, token=self._token.start(source.clock.now()))
             fresh = self._record is not None and not os.path.lexists(self._record)
             try:

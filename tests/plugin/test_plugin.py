@@ -578,3 +578,58 @@ def find(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:
         return False
+
+
+# --- HTTP on the same tape --------------------------------------------------------------------------------------------
+
+LOGS_IN = """
+import itertools, socket, pytest
+from tvstreamer import Credentials, FakeServer
+from tvstreamer.http import HttpClient
+
+SITE = FakeServer(seed=7)
+SESSION = Credentials(cookie="sessionid=canary-secret-9d21; sessionid_sign=v1:canary-secret-9d22")
+
+@pytest.mark.tv_tape(source="fake:seed=7,speed=max", http=True, require_all_played=True)
+def test_login(tv_client):
+    with HttpClient(SITE, auth=SESSION) as http:
+        [row] = http.search("btcusdt", exchange="BINANCE", limit=1)
+        with tv_client([(row.symbol, "1")], n_init_bars=5, token=http.fetch_token) as client:
+            assert len(list(itertools.islice(client.stream(), 30))) == 30
+"""
+
+NO_SOCKETS = """
+import pytest, socket
+
+class Guarded(socket.socket):
+    def connect(self, address):
+        raise AssertionError(f"a socket to {address}")
+
+@pytest.fixture(autouse=True)
+def _no_sockets(monkeypatch):
+    monkeypatch.setattr(socket, "socket", Guarded)
+    monkeypatch.setattr(socket, "create_connection", Guarded.connect)
+"""
+
+
+def test_a_test_that_logs_in_and_streams_is_replayed_from_one_tape_without_a_socket(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("vcr")
+    file = pytester.makepyfile(test_mod=LOGS_IN)
+    run(pytester, "--tv-record=once").assert_outcomes(passed=1)
+    [tape] = (pytester.path / "tapes").rglob("*.jsonl")
+    text = tape.read_text()
+    assert text.count('"k":"http"') == 2
+    assert "canary" not in text
+    assert "eyJ" not in text
+    pytester.makeconftest(NO_SOCKETS)
+    # Whoever would be asked now is nobody.
+    file.write_text(LOGS_IN.replace("FakeServer(seed=7)", '"http://127.0.0.1:9"').replace("fake:seed=7,speed=max", "ws://127.0.0.1:9/nobody"))
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*GET http://127.0.0.1:9/symbol_search/*is not on the tape*"])
+    file.write_text(LOGS_IN.replace("fake:seed=7,speed=max", "ws://127.0.0.1:9/nobody"))
+    run(pytester).assert_outcomes(passed=1)
+    file.write_text(LOGS_IN.replace(", token=http.fetch_token", ""))
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*recorded, but not asked for: GET 'http://fake.invalid/chart/'*"])

@@ -613,3 +613,15 @@ def test_a_paced_tape_waits_for_each_record_and_no_longer_than_a_turn() -> None:
     with pytest.raises(EndOfStream):
         for _ in range(1000):
             pump.turn(50_000.0)
+
+
+def test_an_exchange_says_nothing_of_a_connection() -> None:
+    page = record(1.5, "http", c=0, http={})
+    events, end = play(player(
+        page, *opening(0), record(1, "recv", raw="~m~9~m~x"), record(1, "close", code=1002, reason="broken framing", by="client"),
+        page, *opening(2, c=2), record(3, "recv", price(1.6), c=2), page,
+    ))  # fmt: skip
+    assert isinstance(end, EndOfStream)
+    assert kinds(events)[:3] == ["Connected", "Disconnected", "Connected"]
+    broken = player(*opening(0), record(1, "recv", raw="~m~9~m~x"), page, record(2, "recv", price(1.5)))
+    assert isinstance(play(broken)[1], FramingError)

@@ -24,6 +24,13 @@ def _disturbed(records: Iterable[Record], start: float, plan: FaultPlan) -> Iter
     connection = 0
     for record in records:
         at = moment(start, record.t)
+        if record.k == "http":
+            # It belongs to no connection, and only comes behind what was due before it.
+            filter = connections.get(connection)
+            if filter is not None and filter.end is None:
+                yield from _due(filter, connection, start, at, "server")
+            yield record
+            continue
         connection = record.c
         if record.k == "open":
             connections[connection] = plan.filter(connection, at, random.Random)

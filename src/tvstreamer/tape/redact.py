@@ -1,9 +1,9 @@
 """Secrets out, before bytes reach the disk.
 
 What is secret is known by the protocol's schema: the parameter of `set_auth_token`, the `via` address of the hello, cookies
-and authorization headers, user and layout ids and tokens in URLs, anything that looks like a JSON web token, and each value
-that the recorder itself was given. A pseudonym takes its place, keyed per tape, so that equal secrets stay equal within one
-tape and cannot be compared across two.
+and authorization headers, what a page says of who is logged in, user and layout ids and tokens in URLs, anything that looks
+like a JSON web token, and each value that the recorder itself was given. A pseudonym takes its place, keyed per tape, so that
+equal secrets stay equal within one tape and cannot be compared across two.
 """
 
 from __future__ import annotations
@@ -40,6 +40,15 @@ _USERINFO = re.compile(r"(://)([^/@\s\"]+)(@)")
 _SECRET_HEADERS = {"cookie", "set-cookie", "authorization", "proxy-authorization", "x-csrftoken"}
 _SHORTEST = 4
 _PAIR = 2
+_FIELDS = (
+    "auth_token|session_hash|private_channel|sessionid|sessionid_sign|device_t|csrf_?token|csrfmiddlewaretoken|password|username"
+    "|first_name|last_name|email"
+)
+_FIELD = re.compile(rf'("(?:{_FIELDS})"\s*:\s*")((?:[^"\\]|\\.)+)(")')
+_ESCAPED_FIELD = re.compile(rf'(\\"(?:{_FIELDS})\\"\s*:\s*\\")((?:[^"\\]|\\[^"])+)(\\")')
+"""The same in JSON that stands in a string."""
+_FORM_FIELD = re.compile(rf"((?:^|&)(?:{_FIELDS}|code)=)([^&\s]+)")
+_USER_ID = re.compile(r'(\\?"user_id\\?"\s*:\s*|\\?"id\\?"\s*:\s*(?=\d+\s*,\s*\\?"username))\d+')
 
 
 def _is_secret_header(name: Any) -> bool:
@@ -59,6 +68,11 @@ def _holds_token(lines: bytes) -> bool:
 def new_key(rng: Random | None = None) -> bytes:
     """The key of one tape's pseudonyms: random, or drawn from `rng` where two runs have to give the same tape."""
     return system_random.token_bytes(32) if rng is None else rng.randbytes(32)
+
+
+def nameless(text: str) -> str:
+    """A text in which all pseudonyms are the same: what is left to compare across two tapes."""
+    return _PSEUDONYM.sub("redacted", text)
 
 
 def _forms(secret: str) -> tuple[str, ...]:
@@ -131,6 +145,13 @@ class Redactor:
         url = _USERINFO.sub(self._middle, url)
         url = _QUERY.sub(self._tail, url)
         return self._clean(_LAYOUT.sub(self._tail, url))
+
+    def body(self, text: str, *, form: bool = False) -> str:
+        """A page, an answer in JSON, or a form, without what says who somebody is, or proves it. User ids become 0."""
+        text = _ESCAPED_FIELD.sub(self._token, _FIELD.sub(self._token, text))
+        if form:
+            text = _FORM_FIELD.sub(self._tail, text)
+        return self._clean(_USER_ID.sub(r"\g<1>0", text))
 
     def note(self, value: Any) -> Any:
         """Any JSON value without secrets in its strings; headers that carry them are emptied by name."""

@@ -15,8 +15,9 @@ from typing import Any, BinaryIO, Literal, get_args
 
 import msgspec
 
-from tvstreamer.errors import InvalidPlan, TapeWriteError, shorten
+from tvstreamer.errors import InvalidPlan, TapeFormatError, TapeWriteError, shorten
 from tvstreamer.tape.compression import packer
+from tvstreamer.tape.exchanges import Exchange, read_exchange, scrubbed
 from tvstreamer.tape.format import Header, Record, encode_line, encode_messages, moment, offset
 from tvstreamer.tape.output import Output, Sync, sync_folder
 from tvstreamer.tape.parts import Rotation, part_path
@@ -203,6 +204,11 @@ class TapeWriter:
         """Anything else that is worth keeping."""
         return self._record(connection, "note", at, {"note": self._redactor.note(note)})
 
+    def exchange(self, exchange: Exchange, at: float) -> float:
+        """An HTTP request and its answer, which belong to no connection. One that is too long is refused, and not recorded."""
+        with self._lock:
+            return self._record(0, "http", at, {"http": scrubbed(exchange, self._redactor).stored()})
+
     def copy(self, record: Record) -> None:
         """A record of another tape, at the same offset. Secrets are taken out, as that tape may not have been scrubbed."""
         at = moment(self.start, record.t)
@@ -212,9 +218,19 @@ class TapeWriter:
             self.opened(record.c, record.url, at)
         elif record.k == "close":
             self.closed(record.c, record.code, record.reason, record.by, at)
+        elif record.k == "note":
+            self.note(record.c, record.note, at)
         else:
-            value = record.note if record.k == "note" else record.http
-            self._record(record.c, record.k, at, {record.k: self._redactor.note(value)})
+            self._copy_exchange(record, at)
+
+    def _copy_exchange(self, record: Record, at: float) -> None:
+        try:
+            exchange = read_exchange(record.http)
+        except TapeFormatError:
+            # Whatever some other writer meant by it.
+            self._record(record.c, "http", at, {"http": self._redactor.note(record.http)})
+        else:
+            self.exchange(exchange, at)
 
     def _record(self, connection: int, kind: str, at: float, fields: dict[str, Any]) -> float:
         with self._lock:

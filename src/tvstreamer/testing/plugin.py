@@ -39,7 +39,7 @@ _PASSED: pytest.StashKey[bool] = pytest.StashKey()
 
 _TAPE_KEYWORDS = (
     "mode", "source", "match", "match_on", "matchers", "before_record", "before_replay", "speed", "faults", "seed",
-    "require_all_played",
+    "require_all_played", "http",
 )  # fmt: skip
 _KEYWORDS = {"tv_tape": _TAPE_KEYWORDS, "tv_faults": ("seed",), "tv_live": ()}
 _CHOICES = {
@@ -380,4 +380,8 @@ def tv_client(request: pytest.FixtureRequest, _tv_harness: Harness) -> Callable[
     Without `source` they stream from the test's tape if it has one (`tv_tape`, `tv_replay`), and else from `tv_server`.
     """
     name = "tv_replay" if _has_tape(request.node) else "tv_server"
+    marker = request.node.get_closest_marker("tv_tape")
+    if marker is not None and {**request.getfixturevalue("tv_config"), **marker.kwargs}.get("http"):
+        # A test may ask for something before it makes its first client.
+        request.getfixturevalue(name)
     return _tv_harness.client(lambda: request.getfixturevalue(name))

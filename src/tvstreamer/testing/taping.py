@@ -18,15 +18,16 @@ import inspect
 import os
 import random
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tvstreamer import __version__
 from tvstreamer.auth import Credentials
-from tvstreamer.clock import Clock, ScaledClock, VirtualClock
+from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
 from tvstreamer.errors import InvalidPlan, InvalidSource, TapeExhausted, TapeMismatch, shorten
 from tvstreamer.faults import FaultPlan
 from tvstreamer.lifetimes import current_watch
@@ -34,6 +35,7 @@ from tvstreamer.protocol import codec
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.sources import Source, open_source, parse_speed
 from tvstreamer.tape.compression import compression_of
+from tvstreamer.tape.exchanges import Exchange, canonical_url, read_exchange
 from tvstreamer.tape.format import Header, Record, moment
 from tvstreamer.tape.player import Offer, index
 from tvstreamer.tape.reader import TapeReader, scan_sends
@@ -58,9 +60,13 @@ from tvstreamer.transports.record import recording
 from tvstreamer.transports.replay import ReplayTransport
 from tvstreamer.wsclient import load_faults
 
+if TYPE_CHECKING:
+    from tvstreamer.testing.cassettes import HttpSide
+
 Hook = Callable[[str], str | None]
 """Given the text of a payload, what to put in its place; None for nothing."""
 _MATCH_ON = ("session_kind",)
+_ANYBODY = Redactor(key=bytes(32))
 
 
 @dataclass(slots=True)
@@ -106,6 +112,7 @@ class TapeOptions:
     faults: FaultPlan | str | os.PathLike[str] | None = None
     seed: int | None = None
     require_all_played: bool = False
+    http: bool = False
     how_to_record: str = "use_tape(..., mode='once')"
 
 
@@ -141,10 +148,21 @@ class UsedTape:
         self._writer: TapeWriter | None = None
         self._temporary: Path | None = None
         self._recorded = 0
+        self._exchanges = 0
         self._last = 0.0
         self._credentials = Credentials.from_environment(environ)
         self._bare: Source | None = None
         self._sources: list[Source] = []
+        self._clock: Clock | None = None
+        """The clock of what was recorded last."""
+        self._lock = threading.RLock()
+        """Over the writer: HTTP exchanges happen in any thread."""
+        self._ahead: list[Exchange] = []
+        """What was asked for before there was a connection that tells when the tape begins."""
+        self._http: HttpSide | None = None
+        if options.http:
+            self._http = self._http_side(exists)
+            self._http.start()
 
     def __repr__(self) -> str:
         played = sum(part.playback is not None or part.whole for part in self._parts)
@@ -218,7 +236,9 @@ class UsedTape:
 
         kind = "tape" if not bare else "connector"
         tape = None if bare else self.path
-        return Source(kind, str(self.path), clock, False, connect, header.seed, tape, more, header.on_gap)
+        return Source(
+            kind, str(self.path), clock, False, connect, header.seed, tape, more, header.on_gap, takes_token=self._options.http
+        )
 
     def _start_of(self, part: _Part, header: Header) -> float:
         return header.start if part is self._parts[0] else moment(header.start, part.opened.t)
@@ -273,7 +293,8 @@ class UsedTape:
     @property
     def unplayed(self) -> list[str]:
         """What the tape holds and nobody has asked for."""
-        return [text for part in self._parts for text in part.unplayed()]
+        http = [] if self._http is None else self._http.unplayed
+        return [*(text for part in self._parts for text in part.unplayed()), *http]
 
     @property
     def all_played(self) -> bool:
@@ -289,6 +310,36 @@ class UsedTape:
     def unanswered(self) -> list[str]:
         """What was asked for, is not on the tape, and was let pass (`match="lenient"`)."""
         return [str(ask) for part in self._parts if part.playback is not None for ask in part.playback.unanswered]
+
+    # --- HTTP ---------------------------------------------------------------------------------------------------------
+
+    def _http_side(self, exists: bool) -> HttpSide:
+        from tvstreamer.testing.cassettes import HttpSide, exchanges
+
+        return HttpSide(
+            self.path.name,
+            exchanges(self.path) if self.replays and exists else [],
+            records=self.mode == "new_episodes" or not self.replays,
+            happened=self._happened,
+            secrets=self.secrets,
+        )
+
+    def _happened(self, exchange: Exchange) -> None:
+        """Writes down an exchange that was just made."""
+        with self._lock:
+            if self._writer is None or self._clock is None:
+                self._ahead.append(exchange)
+            else:
+                self._write_exchange(self._writer, exchange, self._clock.now())
+
+    def _write_exchange(self, writer: TapeWriter, exchange: Exchange, at: float) -> None:
+        self._exchanges += 1
+        self._last = max(self._last, writer.exchange(exchange, at))
+
+    def _write_ahead(self, writer: TapeWriter, at: float) -> None:
+        ahead, self._ahead = self._ahead, []
+        for exchange in ahead:
+            self._write_exchange(writer, exchange, at)
 
     # --- recording ----------------------------------------------------------------------------------------------------
 
@@ -320,12 +371,15 @@ class UsedTape:
         if source.tape is not None:
             source.close()
             raise InvalidSource(f"source {shorten(self._options.source)}: a tape cannot be recorded from a tape")
-        if self._writer is None:
-            self._writer = self._begin(source, subscriptions, seed)
+        with self._lock:
+            if self._writer is None:
+                self._writer = self._begin(source.clock, source.url, subscriptions, seed)
+            self._clock = source.clock
+            self._write_ahead(self._writer, source.clock.now())
         side = cast(TapeWriter, _Side(self, self._writer, self._options.before_record))
         return replace(source, connector=recording(source.connector, side, now=source.clock.now))
 
-    def _begin(self, source: Source, subscriptions: Sequence[Subscription], seed: int | None) -> TapeWriter:
+    def _begin(self, clock: Clock, url: str, subscriptions: Sequence[Subscription], seed: int | None) -> TapeWriter:
         """Opens the temporary file, with what is to stay of the old tape in it."""
         old = self.path if self.mode in ("all", "new_episodes") and self.path.exists() else None
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -336,9 +390,9 @@ class UsedTape:
         if old is None:
             described = [subscription.describe() for subscription in subscriptions]
             header = Header(
-                start=source.clock.now(),
+                start=clock.now(),
                 tool=f"tvstreamer {__version__}",
-                url=source.url,
+                url=url,
                 subscriptions=described,
                 seed=seed,
             )
@@ -359,6 +413,8 @@ class UsedTape:
         Raises `TapeMismatch` in mode `verify` where the feed does not answer as the tape does, and where `require_all_played`
         finds something that was not.
         """
+        if self._http is not None:
+            self._http.stop()
         self.observer.close_leaked()
         sources, self._sources = self._sources, []
         for source in sources:
@@ -366,18 +422,24 @@ class UsedTape:
         for part in self._parts:
             if part.playback is not None:
                 part.playback.close()
+        if self._ahead and passed and self._writer is None:
+            # Nothing was streamed, or nothing new: the tape begins now, or goes on where it ended.
+            self._writer = self._begin(SystemClock(), "", (), self._options.seed)
         writer, temporary = self._writer, self._temporary
         self._writer = None
         if writer is not None and temporary is not None:
             try:
-                writer.finish()
+                try:
+                    self._write_ahead(writer, writer.start)
+                finally:
+                    writer.finish()
                 if passed and self.mode == "verify":
                     self._compare(temporary)
-                elif passed and self.observer.transcripts:
+                elif passed and (self.observer.transcripts or self._exchanges):
                     os.replace(temporary, self.path)
             finally:
                 temporary.unlink(missing_ok=True)
-        if passed and self._options.require_all_played and self._parts and not self.all_played:
+        if passed and self._options.require_all_played and not self.all_played:
             raise TapeMismatch(f"{self.path.name}: recorded, but not asked for: {'; '.join(self.unplayed)}")
 
     def _compare(self, now: Path) -> None:
@@ -459,8 +521,12 @@ def shape(path: Path) -> list[str]:
     lines: list[str] = []
     sends = scan_sends(path)
     kinds: dict[int, set[str]] = {}
+    http: list[str] = []
     with TapeReader(path) as reader:
         for record in reader:
+            if record.k == "http":
+                http.append(_http_shape(record))
+                continue
             found = kinds.setdefault(record.c, set())
             for payload in record.payloads() if record.k == "recv" else ():
                 method, p = codec.parameters(payload)
@@ -470,7 +536,14 @@ def shape(path: Path) -> list[str]:
         lines.append(f"connection {connection}")
         lines += [f"  > {ask}" for ask in recorded_questions(sends, connection)]
         lines += sorted(found - {"  <"})
-    return lines
+    return [*lines, *http]
+
+
+def _http_shape(record: Record) -> str:
+    """What was asked and whether there was an answer; what is in it changes all the time."""
+    exchange = read_exchange(record.http)
+    kind = next((value for name, value in exchange.headers if name.lower() == "content-type"), "")
+    return f"{exchange.method} {canonical_url(exchange.url, _ANYBODY)} {exchange.status} {kind.partition(';')[0]}".rstrip()
 
 
 class _UseTape:
@@ -532,6 +605,7 @@ def use_tape(
     faults: FaultPlan | str | os.PathLike[str] | None = None,
     seed: int | None = None,
     require_all_played: bool = False,
+    http: bool = False,
     environ: Mapping[str, str] = os.environ,
 ) -> _UseTape:
     """A context manager that gives a tape to stream from, and a decorator that passes one as the argument `tape`.
@@ -556,6 +630,9 @@ def use_tape(
     `before_record` and `before_replay` get the text of each payload but heartbeats and give what to put in its place, or None
     to leave it out. `speed` and `faults` are as in `TvWSClient`. With `require_all_played` something recorded that nobody asked
     for is a `TapeMismatch` at the end.
+
+    With `http=True` the HTTP requests of the block, by any library that vcrpy knows, are recorded and replayed with the stream,
+    on the same tape, each once. Needs the extra `vcr`.
     """
     options = TapeOptions(
         mode=None if mode is None else checked_mode(mode),
@@ -569,5 +646,6 @@ def use_tape(
         faults=faults,
         seed=seed,
         require_all_played=require_all_played,
+        http=http,
     )
     return _UseTape(lambda: UsedTape(Path(path), options, environ))

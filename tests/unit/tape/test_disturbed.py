@@ -82,3 +82,14 @@ def test_a_connection_of_which_the_tape_has_no_beginning_is_left_alone() -> None
 def test_faults_of_bytes_are_not_to_be_had_from_a_tape() -> None:
     with pytest.raises(UnsupportedFault, match="half_open.*the replay of a tape"):
         disturbed(TAPE, HEADER, FaultPlan([faults.half_open()]))
+
+
+def test_an_exchange_belongs_to_no_connection_and_comes_behind_what_was_due() -> None:
+    page = Record(round(3.2 * SECOND), 0, "http", http={})
+    records = [*TAPE[:5], page, *TAPE[5:7]]
+    late = [(second, kind) for second, _, kind, _ in played(faults.latency(latency=2.0), records=records) if kind in ("recv", "http")]
+    assert late == [(3, "recv"), (3.2, "http"), (4, "recv"), (5, "recv"), (6, "recv"), (7, "recv")]
+    # What a connection withheld is still its own when the tape ends with an exchange.
+    assert [second for second, _, kind, _ in played(faults.latency(latency=2.0), records=[*TAPE[:3], page]) if kind == "recv"] == [3]
+    assert [kind for _, _, kind, _ in played(faults.close(after=1, connection=1), records=records)] == ["open", "send", "recv", "close", "http"]
+    assert [kind for _, _, kind, _ in played(faults.drop(), records=[page])] == ["http"]

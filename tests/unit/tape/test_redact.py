@@ -9,7 +9,7 @@ import pytest
 
 from tvstreamer.constants import ANONYMOUS_TOKEN
 from tvstreamer.protocol import framing
-from tvstreamer.tape.redact import Redactor, new_key
+from tvstreamer.tape.redact import Redactor, nameless, new_key
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoxfQ.c2lnbmF0dXJl"
 GIVEN = "g1ven-sess-id"
@@ -172,3 +172,32 @@ def test_a_secret_may_be_added_later() -> None:
     assert "later-secret" not in redactor.url("x later-secret")
     assert redactor.suspects(b"a later-secret")
     assert repr(redactor) == "<Redactor of 1 given secrets>"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ('{"auth_token":"canary-1","x":"y"}', '{"auth_token":"@","x":"y"}'),
+        ('{"session_hash" : "a\\"canary"}', '{"session_hash" : "@"}'),
+        (r'{"s":"{\"private_channel\":\"canary\",\"x\":\"y\"}"}', r'{"s":"{\"private_channel\":\"@\",\"x\":\"y\"}"}'),
+        ('{"user_id":987,"id":12}', '{"user_id":0,"id":12}'),
+        ('{"id":987, "username":"canary"}', '{"id":0, "username":"@"}'),
+        (r'{\"id\":987,\"username\":\"canary\"}', r'{\"id\":0,\"username\":\"@\"}'),
+        ('{"auth_token":"unauthorized_user_token"}', '{"auth_token":"unauthorized_user_token"}'),
+        ('{"first_name":""}', '{"first_name":""}'),
+        ("username=canary&password=canary", "username=canary&password=canary"),
+    ],
+)
+def test_what_a_page_says_of_who_is_logged_in_goes(text: str, clean: str) -> None:
+    redactor = Redactor(key=b"k" * 32)
+    shown = MARK.sub("@", redactor.body(text))
+    assert shown == clean
+    assert redactor.body(redactor.body(text)) == redactor.body(text)
+
+
+def test_a_form_is_known_by_being_said_to_be_one() -> None:
+    redactor = Redactor(key=b"k" * 32)
+    form = redactor.body("username=canary-1&remember=on&password=canary-2&code=canary-2&email=canary-3", form=True)
+    assert nameless(form) == "username=redacted&remember=on&password=redacted&code=redacted&email=redacted"
+    # Equal secrets stay equal.
+    assert len(set(MARK.findall(form))) == 3

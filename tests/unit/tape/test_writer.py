@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from tvstreamer.constants import MAX_BODY
 from tvstreamer.errors import InvalidPlan, TapeWriteError
 from tvstreamer.protocol import framing
 from tvstreamer.tape.compression import packer, unpacked
+from tvstreamer.tape.exchanges import Exchange, read_exchange
 from tvstreamer.tape.format import Header, Record
 from tvstreamer.tape.reader import TapeReader
 from tvstreamer.tape.redact import SCRUBBED, Redactor
@@ -561,3 +563,37 @@ def test_an_unknown_compression_is_refused_before_there_is_a_file(tmp_path: Path
     with pytest.raises(InvalidPlan, match="compression 'rar'"):
         writer_to(tmp_path / "s.jsonl", compress="rar")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exchange_is_written_without_its_secrets_and_belongs_to_no_connection() -> None:
+    disk = Disk()
+    page = Exchange("GET", "https://h/?token=canary-url", 200, "OK", (("Cookie", "sessionid=canary-sid"),), b"", (), b"a canary-sid")
+    with writer_to(disk) as writer:
+        writer.opened(1, "wss://host/", START)
+        assert writer.exchange(page, START + 0.5) == START + 0.5
+        writer.received(1, framing.packet('{"m":"x","p":["canary-sid"]}'), START + 1)
+        assert writer.exchange(page, START) == START + 1
+    records = list(TapeReader(io.BytesIO(disk.kept)))
+    assert [(record.k, record.c) for record in records] == [("open", 1), ("http", 0), ("recv", 1), ("http", 0)]
+    assert records[1].http == records[3].http
+    assert read_exchange(records[1].http).url.startswith("https://h/?token=redacted-")
+    assert b"canary" not in disk.kept
+
+
+def test_an_exchange_that_is_too_long_leaves_the_recording_as_it_is() -> None:
+    disk = Disk()
+    with writer_to(disk) as writer:
+        with pytest.raises(TapeWriteError, match="a tape takes at most"):
+            writer.exchange(Exchange("GET", "https://h/", 200, body=bytes(MAX_BODY + 1)), START)
+        writer.exchange(Exchange("GET", "https://h/", 204), START)
+    assert len(list(TapeReader(io.BytesIO(disk.kept)))) == 1
+
+
+def test_a_copied_exchange_is_scrubbed_whoever_wrote_it() -> None:
+    stored = Exchange("GET", "https://h/", 200, body=b'\xff{"auth_token":"canary-token"}').stored()
+    disk = Disk()
+    with writer_to(disk) as writer:
+        writer.copy(Record(5 * 10**9, 0, "http", http=stored))
+    [record] = TapeReader(io.BytesIO(disk.kept))
+    assert b"canary" not in read_exchange(record.http).body
+    assert record.t == 5 * 10**9

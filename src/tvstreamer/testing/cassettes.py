@@ -1,0 +1,261 @@
+"""HTTP exchanges of a test on the same tape as its stream: vcrpy records and replays them, and a tape is its cassette.
+
+`use_tape(..., http=True)` puts a cassette under every HTTP library that vcrpy knows, as long as the tape is in use. Code that
+has a `VCR` of its own can make it write tapes with `TapePersister`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tvstreamer import __version__
+from tvstreamer.clock import SystemClock
+from tvstreamer.errors import MissingDependencyError, TapeFormatError, TapeMismatch
+from tvstreamer.tape.compression import compression_of
+from tvstreamer.tape.exchanges import Exchange, Headers, canonical_url, read_exchange
+from tvstreamer.tape.format import Header, Record
+from tvstreamer.tape.reader import TapeReader
+from tvstreamer.tape.redact import Redactor, nameless, new_key
+from tvstreamer.tape.writer import TapeWriter
+
+try:
+    from vcr import VCR
+    from vcr.cassette import Cassette
+    from vcr.persisters.filesystem import CassetteNotFoundError
+    from vcr.record_mode import RecordMode
+    from vcr.request import Request
+except ImportError as missing:
+    raise MissingDependencyError("vcrpy", "vcr") from missing
+
+_MATCHER: Final = "tvstreamer"
+_KEY: Final = bytes(32)
+
+Happened = Callable[[Exchange], None]
+
+
+class HttpSide:
+    """The HTTP exchanges of one tape in use.
+
+    `recorded` are those that may be replayed, each once, of equal ones the first first. With `records` what is not among them is
+    asked for and handed to `happened`, else it is a `TapeMismatch`. From `start` to `stop` it is under all HTTP libraries of this
+    process.
+    """
+
+    def __init__(
+        self, name: str, recorded: Sequence[Exchange], *, records: bool, happened: Happened, secrets: Iterable[str] = ()
+    ) -> None:
+        self._persister = _InUse(name, recorded, happened)
+        self._same = _Alike(secrets)
+        vcr = VCR(record_mode=RecordMode.NEW_EPISODES if records else RecordMode.NONE)
+        vcr.register_matcher(_MATCHER, self._same.require)
+        options = vcr.get_merged_config(path=name, persister=self._persister, match_on=(_MATCHER,))
+        self._context = _Cassette.use(**options)
+        self._cassette: Any = None
+        self._over = False
+
+    def __repr__(self) -> str:
+        return f"<HttpSide of {self._persister.name!r}, {len(self._persister.recorded)} exchanges recorded before>"
+
+    def start(self) -> None:
+        self._cassette = self._context.__enter__()
+
+    def stop(self) -> None:
+        """The libraries are as they were. Safe to repeat."""
+        if self._cassette is not None and not self._over:
+            self._over = True
+            self._context.__exit__(None, None, None)
+
+    @property
+    def unplayed(self) -> list[str]:
+        """The recorded exchanges that nobody has asked for."""
+        counts: Mapping[int, int] = {} if self._cassette is None else self._cassette.play_counts
+        return [str(exchange) for number, exchange in enumerate(self._persister.recorded) if not counts.get(number)]
+
+
+class _InUse:
+    """The persister of a tape in use: what is on it has been read, and what happens is written as it happens."""
+
+    def __init__(self, name: str, recorded: Sequence[Exchange], happened: Happened) -> None:
+        self.name = name
+        self.recorded = recorded
+        self.happened = happened
+
+    def load_cassette(self, path: object, serializer: object) -> tuple[list[Any], list[dict[str, Any]]]:
+        return [_request(each) for each in self.recorded], [_response(each) for each in self.recorded]
+
+    def save_cassette(self, path: object, cassette: object, serializer: object) -> None:
+        pass
+
+
+class _Cassette(Cassette):  # type: ignore[misc]
+    """A cassette that tells of each exchange when it happens, and of what is missing as a tape does."""
+
+    _persister: _InUse
+    _loaded = False
+
+    def _load(self) -> None:
+        super()._load()
+        self._loaded = True
+
+    def append(self, request: Any, response: Any) -> None:
+        before = len(self)
+        super().append(request, response)
+        if self._loaded and len(self) > before:
+            # On the tape it is one, so that it must not stand for two.
+            self.play_counts[before] += 1
+            self._persister.happened(_exchange(*self.data[-1]))
+
+    def can_play_response_for(self, request: Any) -> bool:
+        can = bool(super().can_play_response_for(request))
+        if not can and self.record_mode == RecordMode.NONE:
+            asked = _named(request)
+            nearest = difflib.get_close_matches(asked, [_named(each) for each in self.requests], n=1, cutoff=0.0)
+            problem = f"{self._persister.name}: {asked} is not on the tape, or has been answered"
+            raise TapeMismatch(problem, nearest=nearest[0] if nearest else "")
+        return can
+
+
+def _named(request: Any) -> str:
+    return f"{request.method} {Redactor(key=_KEY).url(request.uri)}"
+
+
+class _Alike:
+    """Whether a request is one that was recorded, of which the secrets have been taken out.
+
+    Their places are alike whatever stands there; see `canonical_url`.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._redactor = Redactor(key=_KEY, secrets=secrets)
+
+    def require(self, asked: Any, recorded: Any) -> None:
+        """Raises `AssertionError`, as vcrpy wants it."""
+        first, second = self._canonical(asked), self._canonical(recorded)
+        if first != second:
+            raise AssertionError(f"{first} != {second}")
+
+    def _canonical(self, request: Any) -> tuple[str, str, str]:
+        body = self._redactor.body(_bytes(request.body_bytes).decode("latin-1"), form=True)
+        return request.method, canonical_url(request.uri, self._redactor), nameless(body)
+
+
+# --- a tape as the cassette of somebody's own VCR ------------------------------------------------------------------------------
+
+
+class TapePersister:
+    """For `VCR.register_persister`: cassettes are tapes, and what else is on a tape stays there.
+
+    The serializer that vcrpy is set to is not used.
+    """
+
+    @staticmethod
+    def load_cassette(path: str | os.PathLike[str], serializer: object) -> tuple[list[Any], list[dict[str, Any]]]:
+        """What is on the tape. Raises vcrpy's `CassetteNotFoundError` where there is none, and as tapes do."""
+        if not Path(path).exists():
+            raise CassetteNotFoundError
+        found = exchanges(Path(path))
+        return [_request(each) for each in found], [_response(each) for each in found]
+
+    @staticmethod
+    def save_cassette(path: str | os.PathLike[str], cassette: Mapping[str, Any], serializer: object) -> None:
+        """Puts these exchanges on the tape, those that are new at its end. The new tape takes its place in one step."""
+        path = Path(path)
+        wanted = [_exchange(*pair) for pair in zip(cassette["requests"], cassette["responses"], strict=True)]
+        old = exchanges(path) if path.exists() else []
+        # As vcrpy has had them, which knows less of headers.
+        kept = wanted[: len(old)] == [_exchange(_request(each), _response(each)) for each in old]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".tv-{os.getpid()}-{secrets.token_hex(6)}.tmp"
+        try:
+            with _begun(path, temporary, keep=lambda record: kept or record.k != "http") as writer:
+                for exchange in wanted[len(old) if kept else 0 :]:
+                    writer.exchange(exchange, writer.start)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _begun(path: Path, temporary: Path, *, keep: Callable[[Record], bool]) -> TapeWriter:
+    """A tape with what is to be kept of the old one, if there is one."""
+    redactor, compress = Redactor(key=new_key()), compression_of(path)
+    if not path.exists():
+        header = Header(start=SystemClock().now(), tool=f"tvstreamer {__version__}")
+        return TapeWriter(temporary, header, redactor=redactor, compress=compress)
+    with TapeReader(path) as reader:
+        writer = TapeWriter(temporary, reader.header, redactor=redactor, compress=compress)
+        try:
+            for record in reader:
+                if keep(record):
+                    writer.copy(record)
+        except BaseException:
+            writer.finish()
+            raise
+    return writer
+
+
+def exchanges(path: Path) -> list[Exchange]:
+    """The HTTP exchanges on a tape, in order. Raises `TapeFormatError`."""
+    found: list[Exchange] = []
+    with TapeReader(path) as reader:
+        for record in reader:
+            if record.k == "http":
+                try:
+                    found.append(read_exchange(record.http))
+                except TapeFormatError as error:
+                    raise TapeFormatError(f"at {record.t / 1e9:.3f} s: {error.problem}", path=str(path)) from None
+    return found
+
+
+# --- vcrpy's requests and responses -------------------------------------------------------------------------------------------
+
+
+def _request(exchange: Exchange) -> Any:
+    return Request(exchange.method, exchange.url, exchange.sent, dict(exchange.sent_headers))
+
+
+def _response(exchange: Exchange) -> dict[str, Any]:
+    headers: dict[str, list[Any]] = {}
+    for name, value in exchange.headers:
+        # The libraries take other characters than those of ASCII as the bytes that they are.
+        headers.setdefault(name, []).append(value if value.isascii() else value.encode())
+    return {
+        "status": {"code": exchange.status, "message": exchange.reason if exchange.reason.isascii() else ""},
+        "headers": headers,
+        "body": {"string": exchange.body},
+    }
+
+
+def _exchange(request: Any, response: Mapping[str, Any]) -> Exchange:
+    status = response["status"]
+    return Exchange(
+        method=request.method,
+        url=request.uri,
+        status=status["code"],
+        reason=status.get("message") or "",
+        sent_headers=_pairs(request.headers),
+        sent=_bytes(request.body_bytes),
+        headers=_pairs(response["headers"]),
+        body=_bytes(response["body"]["string"]),
+    )
+
+
+def _pairs(headers: Mapping[str, Any]) -> Headers:
+    """Each header as a pair; some libraries' have lists of values, some one value."""
+    found: list[tuple[str, str]] = []
+    for name, values in headers.items():
+        for value in values if isinstance(values, list | tuple) else [values]:
+            found.append((_text(name), _text(value)))
+    return tuple(found)
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")
+
+
+def _bytes(value: str | bytes | None) -> bytes:
+    return value.encode() if isinstance(value, str) else bytes(value or b"")
