@@ -27,6 +27,7 @@ from tvstreamer.faults.kinds import Carrier
 from tvstreamer.intervals import Interval
 from tvstreamer.lifetimes import current_watch
 from tvstreamer.protocol.journal import JournalEntry
+from tvstreamer.server.account import most_recorded_bars
 from tvstreamer.server.connection import MarketConnection
 from tvstreamer.server.faulty import FaultyPeer
 from tvstreamer.server.http.http11 import BadRequest, HttpRequest, HttpResponse, RequestReader, otherwise
@@ -185,6 +186,8 @@ class FakeServer:
         self.clock = clock or self._new_clock()
         virtual = isinstance(self.clock, VirtualClock)
         account = find_plan(plan)
+        if self._tape is not None:
+            self._tape.check_options(account, most_bars, reply_delay)
         self._issued = IssuedTokens(seed, token_lifetime)
         self._manners = Manners(
             tokens=tokens,
@@ -260,7 +263,8 @@ class FakeServer:
             raise ConnectFailed("fake:", problem, status=refusal.status, retry_after=refusal.retry_after)
         connection: Connection
         if self._tape is not None:
-            connection = TapeConnection(self._tape.playback, manners, number)
+            unknown = self._market.is_unknown
+            connection = TapeConnection(self._tape.playback, self._manners_to_the_next(manners), number, is_unknown=unknown)
         else:
             connection = MarketConnection(self._market, self._manners_to_the_next(manners), number)
         return FaultyPeer(connection, clock, plan, number)
@@ -581,14 +585,29 @@ class _Tape:
         with TapeReader(path) as reader:
             self.start = reader.header.start
         self._offers = index(scan_sends(path))
+        self._first = self._offers[0].connection if self._offers else 1
+
+    def check_options(self, plan: Plan, most_bars: int, reply_delay: float | None) -> None:
+        """Raises `InvalidPlan` for what recorded answers cannot be made to fit."""
+        if most_bars != MOST_BARS:
+            raise InvalidPlan(f"most_bars {most_bars!r}: expected none with a tape, whose answers are what they are")
+        if reply_delay is not None:
+            raise InvalidPlan(f"reply_delay {reply_delay!r}: expected none with a tape, which has times of its own")
+        if plan.bars is None:
+            return
+        bars, session, series = most_recorded_bars(self._path, self._first)
+        if bars > plan.bars:
+            named = [offer for offer in self._offers if (offer.kind, offer.session, offer.name) == ("series", session, series)]
+            what = f"{named[0].symbol} {named[0].interval}" if named else series
+            problem = f"plan {plan.name or plan}: {self._path} has an answer of {bars} bars of {what}"
+            raise InvalidPlan(f"{problem}: expected a plan of as many, as no bars can be taken out of a recording")
 
     @cached_property
     def symbols(self) -> dict[str, dict[str, Any]]:
         return recorded_symbols(self._path)
 
     def playback(self) -> Playback:
-        first = self._offers[0].connection if self._offers else 1
-        return Playback(first, _of_connection(self._path, first), self._offers)
+        return Playback(self._first, _of_connection(self._path, self._first), self._offers)
 
 
 def _of_connection(path: Path, number: int) -> Iterator[Record]:

@@ -2,12 +2,13 @@
 
 Recorded heartbeats are left out, the server sends its own. The tape waits until the client has asked for the first thing;
 from then on it plays at its own pace by the connection's clock. What is asked for and is not on the tape is answered as an
-unknown symbol. When the tape is over the market is quiet: the connection stays open.
+unknown symbol. When the tape is over the market is quiet: the connection stays open. What the account may not see is refused
+before the tape is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,14 @@ from tvstreamer.protocol.packets import (
     QuoteCompleted,
     QuoteData,
     QuoteUpdate,
+    ReplayAddSeries,
+    ReplayErrorReply,
+    ReplayRemoveSeries,
+    ReplayReset,
+    ReplaySetResolution,
+    ReplayStart,
+    ReplayStep,
+    ReplayStop,
     Reply,
     ResolveSymbol,
     SeriesErrorReply,
@@ -35,6 +44,8 @@ from tvstreamer.protocol.packets import (
     SymbolResolved,
 )
 from tvstreamer.protocol.server import ServerProtocol
+from tvstreamer.server.account import NO_REPLAY, Account
+from tvstreamer.server.charts.symbol_strings import decode
 from tvstreamer.server.manners import NODE, Manners, hello
 from tvstreamer.tape.player import Playback
 from tvstreamer.tape.reader import TapeReader
@@ -45,9 +56,18 @@ _RESOLVED: Final = "symbol_resolved"
 class TapeConnection:
     """One client of a server that plays a tape. Not thread-safe: one owner at a time."""
 
-    def __init__(self, open_playback: Callable[[], Playback], manners: Manners, number: int = 1) -> None:
+    def __init__(
+        self,
+        open_playback: Callable[[], Playback],
+        manners: Manners,
+        number: int = 1,
+        *,
+        is_unknown: Callable[[str], bool] = lambda _symbol: False,
+    ) -> None:
         self._playback = open_playback()
         self._manners = manners
+        self._is_unknown = is_unknown
+        self._account: Account | None = None
         self._number = number
         self.protocol: ServerProtocol | None = None
         self._base: float | None = None
@@ -66,6 +86,9 @@ class TapeConnection:
             number=self._number,
         )
         self.protocol.connected(now)
+        self._account = Account(self.protocol, manners, self._is_unknown)
+        if manners.refusal:
+            self.protocol.refuse(manners.refusal, now)
 
     def _recorded_hello(self) -> Hello | None:
         record = self._playback.peek()
@@ -107,14 +130,24 @@ class TapeConnection:
             self._answer(command, at)
 
     def _answer(self, command: Command, at: float) -> None:
+        server = self._server
         if isinstance(command, SetAuthToken):
-            # A tape's own token is not on it; any client may see what is.
+            # A tape's own token is not on it: any client may see what is, unless the server was told whom to know.
+            if self._manners.tokens and not self._manners.accepts(command.p.token, at):
+                server.refuse("bad auth token", at)
+            return
+        assert self._account is not None, "connected() comes first"
+        passed, replies = self._account.pass_on(command, at)
+        server.reply(replies)
+        if passed is None:
             return
         try:
-            self._playback.asked(command)
+            if _is_of_a_replay(passed):
+                raise TapeMismatch(f"{NO_REPLAY}; one that is a market has (market=..., --market FILE)")
+            self._playback.asked(passed)
         except TapeMismatch as mismatch:
-            self._server.note(at, "rejected", str(command.__struct_config__.tag), str(mismatch))
-            self._server.reply(self._refusal(command))
+            server.note(at, "rejected", str(passed.__struct_config__.tag), str(mismatch))
+            server.reply(self._refusal(passed))
             return
         if self._base is None and self._playback.first_ask is not None:
             self._base = at - self._playback.first_ask / 1e9
@@ -140,6 +173,11 @@ class TapeConnection:
                         QuoteCompleted(QuoteCompleted.Params(session, name)),
                     ]
                 return replies
+            case (
+                ReplayAddSeries(p=p) | ReplayRemoveSeries(p=p) | ReplayReset(p=p) | ReplayStep(p=p) | ReplayStart(p=p)
+                | ReplayStop(p=p) | ReplaySetResolution(p=p)
+            ):  # fmt: skip
+                return [ReplayErrorReply(ReplayErrorReply.Params(p.session, p.turnaround, NO_REPLAY, ""))]
             case _:
                 return []
 
@@ -172,6 +210,18 @@ class TapeConnection:
         text = self._playback.take()
         if text is not None and not _only_heartbeats(text):
             self._server.send(text, moment)
+
+
+def _is_of_a_replay(command: Command) -> bool:
+    """Whether a command is about a bar replay, or about a symbol as one shows it."""
+    if not isinstance(command, ResolveSymbol):
+        return str(command.__struct_config__.tag).startswith("replay_")
+    value = decode(command.p.symbol)
+    while isinstance(value, Mapping):
+        if "replay" in value:
+            return True
+        value = value.get("symbol")
+    return False
 
 
 def _only_heartbeats(message: str) -> bool:

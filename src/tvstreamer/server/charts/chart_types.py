@@ -265,6 +265,11 @@ def average_true_range(rows: list[BarRow], length: int) -> float:
     return value
 
 
+def lays_bricks(kind: str) -> bool:
+    """Whether this type of chart, as the wire names it, has bricks or lines in place of bars of an interval."""
+    return kind.startswith("BarSet") and kind.partition("@")[0] != "BarSetHeikenAshi"
+
+
 def transform(source: Instrument, kind: str, inputs: Mapping[str, Any]) -> Instrument:
     """An instrument as another type of chart, named as the wire does: `BarSetRenko@tv-prostudies-40!`."""
     match kind.partition("@")[0]:

@@ -52,7 +52,7 @@ class SymbolStrings:
 
     def __init__(self, market: Market, forbidden: Collection[str] = ()) -> None:
         self._market = market
-        self._forbidden = [pattern.upper() for pattern in forbidden]
+        self._forbidden = forbidden
         self.openers: list[Opener] = []
         """Asked for every level of a string before the market is."""
 
@@ -96,8 +96,9 @@ class SymbolStrings:
             raise Unresolved from None
         if not self._market.knows(name):
             raise Unresolved
-        if any(fnmatchcase(name, pattern) for pattern in self._forbidden):
-            raise Unresolved(("permission denied", "group", f"{name.split(':')[0].lower()}_paid"))
+        denied = permission_denied(name, self._forbidden)
+        if denied:
+            raise Unresolved(denied)
         currency = options.get("currency-id")
         if currency is not None and not known_currency(currency):
             raise Unresolved(why=f"currency-id {shorten(currency)}: no currency of this server")
@@ -107,6 +108,13 @@ class SymbolStrings:
         variant = Variant(_session(options), "none" if adjustment == "none" else REGULAR.adjustment)
         key = variant_of(name, variant)
         return ConvertedInstrument(self._market, key, conversion) if any(conversion) else MarketInstrument(self._market, key)
+
+
+def permission_denied(name: str, forbidden: Collection[str]) -> tuple[str, ...]:
+    """The words of `symbol_error` for a symbol that one of these patterns matches; none for any other."""
+    if any(fnmatchcase(name, pattern.upper()) for pattern in forbidden):
+        return "permission denied", "group", f"{name.split(':', maxsplit=1)[0].lower()}_paid"
+    return ()
 
 
 def _one_of(options: Mapping[str, Any], key: str, known: Sequence[str]) -> str | None:

@@ -35,6 +35,7 @@ from tvstreamer.protocol.packets import (
     SymbolResolved,
     TimescaleUpdate,
 )
+from tvstreamer.protocol.server import ServerProtocol
 from tvstreamer.server.charts.chart_types import NOT_ENTITLED, Bricks
 from tvstreamer.server.charts.frames import Frame, bars_since, read_frame
 from tvstreamer.server.charts.instrument import Instrument, LiveBars, Opener, PastBars, SeriesRefused, bars_after, first_bar
@@ -46,13 +47,15 @@ from tvstreamer.server.desks.desk import BARS, LOADING, SYMBOL, Floor, timed
 from tvstreamer.server.manners import NODE
 from tvstreamer.server.market.bars import MarketTick
 from tvstreamer.server.market.variants import split_variant
+from tvstreamer.server.plans import Plan
 
 __all__ = ["ChartDesk", "Feed", "SeriesWatcher"]
 
 DEFAULT_COUNT: Final = 300
 MOST_TICKMARKS: Final = 1_000
 TOO_MANY_SESSIONS: Final = "max sessions rate reached"
-_UNTOLD: Final = "undefined"
+UNTOLD: Final = "undefined"
+"""The node that refuses a series, where the real server does not name it."""
 
 
 class SeriesWatcher(Protocol):
@@ -103,7 +106,7 @@ class ChartDesk:
     def answer(self, command: Command, at: float) -> bool:
         match command:
             case ChartCreateSession(p=p):
-                self._open_session(p.session, at)
+                refuse_session(self._floor.server, self._floor.manners.plan, p.session, at)
             case SwitchTimezone(p=p):
                 self._switch_timezone(p, at)
             case ResolveSymbol(p=p):
@@ -188,12 +191,6 @@ class ChartDesk:
             self._load(command, feed.interval, at, count=feed.count)
 
     # --- sessions and symbols -------------------------------------------------------------------------------------
-
-    def _open_session(self, session: str, at: float) -> None:
-        charts, most = self._floor.server.charts, self._floor.manners.plan.chart_sessions
-        if most is not None and len(charts) > most:
-            del charts[session]
-            self._floor.server.reject(session, TOO_MANY_SESSIONS, "chart_create_session", at)
 
     def _switch_timezone(self, p: SwitchTimezone.Params, at: float) -> None:
         """Only what is sent from now on is labelled otherwise; bars are not sent again."""
@@ -287,10 +284,10 @@ class ChartDesk:
         except Unresolved:
             self._fail(command, "resolve error", f"{NODE}@{NODE}", at)
         except SeriesRefused as error:
-            self._fail(command, error.reason, _UNTOLD, at)
+            self._fail(command, error.reason, UNTOLD, at)
         except SeriesError:
             symbol, _ = split_variant(self.open(str(wire)).key)
-            self._fail(command, f"unsupported resolution: {symbol}, {p.resolution}", _UNTOLD, at)
+            self._fail(command, f"unsupported resolution: {symbol}, {p.resolution}", UNTOLD, at)
 
     def _begin(
         self, command: CreateSeries, wire: str, instrument: Instrument, interval: Interval, at: float, count: int | None
@@ -494,6 +491,15 @@ class ChartDesk:
         for feed in self.feeds.values():
             if not isinstance(feed.bars, PastBars):
                 self._feeds_of.setdefault(feed.instrument.key, []).append(feed)
+
+
+def refuse_session(server: ServerProtocol, plan: Plan, session: str, at: float) -> bool:
+    """Refuses a chart session that was just begun, where it is one too many; whether it was."""
+    if plan.chart_sessions is None or len(server.charts) <= plan.chart_sessions:
+        return False
+    del server.charts[session]
+    server.reject(session, TOO_MANY_SESSIONS, "chart_create_session", at)
+    return True
 
 
 def _first_index(feed: Feed) -> int:

@@ -99,7 +99,7 @@ class QuoteDesk:
             return []
         quote.sent.update(changed)
         quote.sent_at = at
-        return [_data(quote.session, QuoteUpdate(quote.name, v=changed))]
+        return [quote_data(quote.session, QuoteUpdate(quote.name, v=changed))]
 
     def _add(self, session: str, name: str, at: float) -> None:
         floor = self._floor
@@ -109,11 +109,10 @@ class QuoteDesk:
         except Unresolved as error:
             floor.server.note(at, "rejected", "quote_add_symbols", f"{shorten(name)}: {error}")
             if error.group is None:
-                floor.collect(QUOTE, _data(session, QuoteUpdate(name, "error", "no_such_symbol", {})))
+                floor.collect(QUOTE, quote_data(session, QuoteUpdate(name, "error", "no_such_symbol", {})))
             else:
-                denied = QuoteUpdate(name, "permission_denied", "Permission denied", {"alternative": error.group})
-                floor.collect(QUOTE, _data(session, denied))
-                floor.collect(QUOTE, QuoteCompleted(QuoteCompleted.Params(session, name)))
+                for reply in denied(session, name, error.group):
+                    floor.collect(QUOTE, reply)
             return
         note_unknown_keys(floor.server, "quote_add_symbols", name, at)
         told = floor.follow(instrument.key, at)
@@ -122,7 +121,7 @@ class QuoteDesk:
         self._index()
         # Copies: what is kept goes on changing until the burst is sent.
         for part in [dict(values)] if fields is not None else _in_parts(values):
-            floor.collect(QUOTE, _data(session, QuoteUpdate(name, v=part)))
+            floor.collect(QUOTE, quote_data(session, QuoteUpdate(name, v=part)))
         floor.collect(QUOTE, QuoteCompleted(QuoteCompleted.Params(session, name)))
 
     def _set_fields(self, session: str, at: float) -> None:
@@ -158,5 +157,11 @@ def _in_parts(values: dict[str, Any]) -> list[dict[str, Any]]:
     return [as_on_the_wire(part, None) for part in parts]
 
 
-def _data(session: str, update: QuoteUpdate) -> QuoteData:
+def denied(session: str, name: str, group: str) -> list[Reply]:
+    """What says of a symbol that the account may not see it, for want of an entitlement."""
+    update = QuoteUpdate(name, "permission_denied", "Permission denied", {"alternative": group})
+    return [quote_data(session, update), QuoteCompleted(QuoteCompleted.Params(session, name))]
+
+
+def quote_data(session: str, update: QuoteUpdate) -> QuoteData:
     return QuoteData(QuoteData.Params(session, update))

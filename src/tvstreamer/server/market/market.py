@@ -188,11 +188,12 @@ class Market:
         except InvalidSymbol:
             return None
         by_hand = self._by_hand.get(name)
-        if by_hand is not None or self._is_unknown(name):
+        if by_hand is not None or self.is_unknown(name):
             return by_hand
         return next((source.find(name, variant) for pattern, source in self._sources if fnmatchcase(name, pattern)), None)
 
-    def _is_unknown(self, name: str) -> bool:
+    def is_unknown(self, name: str) -> bool:
+        """Whether a symbol, in upper case, was said not to exist."""
         if callable(self._unknown):
             return self._unknown(name)
         return any(fnmatchcase(name, pattern.upper()) for pattern in self._unknown)
