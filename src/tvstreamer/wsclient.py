@@ -844,6 +844,12 @@ class TvWSClient:
         return ClientStatistics() if self._pump is None else self._pump.protocol.statistics()
 
     @property
+    def refused(self) -> bool:
+        """Whether the server has refused everything that is subscribed to: until a reconnect or another subscription, nothing
+        will come."""
+        return self._pump is not None and self._pump.protocol.refused
+
+    @property
     def ledger(self) -> Ledger:
         """The books of every series: `client.ledger.verify()` proves that nothing was missed, or names the holes."""
         return Ledger() if self._pump is None else self._pump.protocol.ledger

@@ -174,6 +174,8 @@ class ClientProtocol:
         self._connection = 0
         self._connected_at = 0.0
         self._failed_symbols: set[str] = set()
+        self._refused: set[tuple[str, str]] = set()
+        """What this connection will not bring: symbols with the interval of bars, or "" for ticks and quotes."""
         self._unknown: dict[str, tuple[int, float]] = {}
         self._next_close = math.inf
         self._server_s = 0.0
@@ -215,6 +217,7 @@ class ClientProtocol:
         self._send(SetAuthToken(SetAuthToken.Params(self._settings.token)))
         self._send(SetLocale(SetLocale.Params(*self._settings.locale)))
         for subscription in self._subscriptions:
+            self._watch.expect(subscription.symbol)
             self._issue(subscription)
         unanswered, self._unanswered = self._unanswered, []
         for request in unanswered:
@@ -238,6 +241,7 @@ class ClientProtocol:
         self._connected_at = now
         self._open = True
         self._failed_symbols.clear()
+        self._refused.clear()
         self._server_seen_at = None
         self.failure = None
         self._counts["connections"] += 1
@@ -623,10 +627,13 @@ class ClientProtocol:
         self._watch.progress = at
         if p.update.s == "ok":
             claimed = session.apply(p.update, at, self._events)
+            if self._refused:
+                self._admit(symbol_name(p.update.n))
         else:
             known = len(self._events)
             claimed = session.apply(p.update, at, self._events)
             self._once_per_symbol(known)
+            self._refuse(symbol_name(p.update.n))
         if not claimed:
             self._counts["unclaimed"] += 1
 
@@ -785,6 +792,7 @@ class ClientProtocol:
             self._once_per_symbol(since)
             for series in chart.series.values():
                 if series.symbol == symbol:
+                    self._refuse(symbol, series.interval)
                     self._lose(series, at)
 
     def _on_series_error(self, reply: SeriesErrorReply, at: float) -> None:
@@ -819,11 +827,41 @@ class ClientProtocol:
         failed = [series for key, series in chart.series.items() if name in (None, key)]
         for series in failed:
             self._events.append(SeriesFailed(series.symbol, series.interval, at, reason))
+            self._refuse(series.symbol, series.interval)
             self._lose(series, at)
         unfilled = [key for key in chart.backfills if name in (None, key)]
         for key in unfilled:
             self._end_backfill(session, chart.backfills.pop(key), at)
         return bool(failed or requests or unfilled)
+
+    def _refuse(self, symbol: str, interval: str = "") -> None:
+        """This will not come. No data is no stall where nothing else of a symbol is waited for."""
+        self._refused.add((symbol, interval))
+        concerned = [each for each in self._subscriptions if symbol in (each.symbol, quoted_symbol(each.symbol))]
+        waited_for = {each.symbol for each in concerned if self._may_come(each)}
+        for each in concerned:
+            if each.symbol not in waited_for:
+                self._watch.forget(each.symbol)
+
+    def _admit(self, symbol: str) -> None:
+        """Quotes that were refused come after all."""
+        if (symbol, "") in self._refused:
+            self._refused.remove((symbol, ""))
+            for each in self._subscriptions:
+                if quoted_symbol(each.symbol) == symbol:
+                    self._watch.expect(each.symbol)
+
+    def _may_come(self, subscription: Subscription) -> bool:
+        """Whether the server has not refused all that this one is for."""
+        symbol, interval = subscription.symbol, subscription.interval or ""
+        quotes = (subscription.ticks or subscription.quotes) and (quoted_symbol(symbol), "") not in self._refused
+        return quotes or (subscription.wants_bars and (symbol, interval) not in self._refused)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server has refused everything that is subscribed to, so that nothing will come on this connection."""
+        # Most of the time nothing is refused, and this is looked at often.
+        return bool(self._refused and self._subscriptions) and not any(map(self._may_come, self._subscriptions))
 
     def _lose(self, series: Series, at: float) -> None:
         """A series that was to be restored will not be."""

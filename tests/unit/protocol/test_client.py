@@ -121,6 +121,7 @@ class Talk:
 
 PAIR = Subscription("EX:SYM", "1")
 NO_TICKS = Subscription("EX:SYM", "1", ticks=False)
+WATCHED = Watchdogs(bytes=None, heartbeats=None)
 
 
 def row(time: float, close: float = 1.0) -> list[float]:
@@ -1071,6 +1072,76 @@ def test_a_quote_that_fails_is_a_failed_symbol_once_and_a_quote_each_time() -> N
     talk = Talk(Subscription("EX:SYM", quotes=True))
     assert [type(event) for event in talk.quote(s="error")] == [SymbolFailed, Quote]
     assert [type(event) for event in talk.quote(s="permission_denied")] == [Quote]
+
+
+def test_a_symbol_of_which_all_is_refused_is_not_waited_for() -> None:
+    talk = Talk(PAIR, watchdogs=WATCHED)
+    talk.quote(s="error")
+    assert not talk.client.refused
+    talk.hear("series_error", talk.cs, talk.series, "s1", "resolve error")
+    assert talk.client.refused
+    assert stalls(talk, until=1_000.0) == []
+
+
+def test_a_symbol_that_fails_takes_its_series_with_it() -> None:
+    talk = Talk(PAIR)
+    talk.hear("symbol_error", talk.cs, talk.alias, "invalid symbol")
+    assert not talk.client.refused
+    talk.quote(s="error")
+    assert talk.client.refused
+
+
+def test_ticks_are_waited_for_where_only_the_bars_are_refused() -> None:
+    talk = Talk(PAIR, watchdogs=WATCHED)
+    talk.hear("series_error", talk.cs, talk.series, "s1", "seconds_not_entitled")
+    assert not talk.client.refused
+    assert stalls(talk, until=1_000.0) == ["stalled: progress for 180 s"]
+
+
+def test_bars_of_a_chart_type_are_waited_for_where_only_the_quotes_are_refused() -> None:
+    talk = Talk(Subscription("EX:SYM{chart=renko}", "1"))
+    talk.quote(s="error")
+    assert not talk.client.refused
+    talk.hear("series_error", talk.cs, talk.series, "s1", "no")
+    assert talk.client.refused
+
+
+def test_what_others_ask_for_is_waited_for_although_a_symbol_is_refused() -> None:
+    talk = Talk(Subscription("EX:ONE"), Subscription("EX:SYM"), watchdogs=WATCHED)
+    talk.quote(s="error")
+    assert not talk.client.refused
+    assert stalls(talk, until=1_000.0) == ["stalled: progress for 180 s"]
+
+
+def test_quotes_that_come_after_all_are_waited_for_again() -> None:
+    talk = Talk(Subscription("EX:ONE"), Subscription("EX:SYM"), watchdogs=WATCHED)
+    for symbol in ("EX:ONE", "EX:SYM"):
+        talk.hear("qsd", talk.qs, {"n": symbol, "s": "error", "v": {}})
+    assert talk.client.refused
+    talk.quote(lp=1.0)
+    talk.quote(lp=2.0)
+    assert not talk.client.refused
+    assert stalls(talk, until=1_000.0) == ["stalled: progress for 180 s"]
+
+
+def test_what_was_refused_is_asked_for_and_waited_for_again_on_the_next_connection() -> None:
+    talk = Talk(PAIR, watchdogs=WATCHED)
+    talk.quote(s="error")
+    talk.hear("series_error", talk.cs, talk.series, "s1", "resolve error")
+    talk.lose(2.0)
+    talk.reconnect(3.0)
+    assert not talk.client.refused
+    assert stalls(talk, until=1_000.0) == ["stalled: progress for 180 s"]
+
+
+def stalls(talk: Talk, *, until: float) -> list[str]:
+    """What the watchdogs say while heartbeats come and nothing else."""
+    for now in range(10, int(until), 10):
+        talk.hear_text(f"~h~{now}", at=float(now))
+        talk.client.handle_deadline(float(now))
+        if talk.client.stalled is not None:
+            return [talk.client.stalled]
+    return []
 
 
 def test_an_update_of_the_forming_bar_is_told_and_moves_no_deadline(talk: Talk) -> None:
