@@ -16,7 +16,7 @@ from tvstreamer.cli.progress import history_bar
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
 from tvstreamer.clock import VirtualClock
-from tvstreamer.errors import InvalidPlan, SymbolError, TapeWriteError
+from tvstreamer.errors import InvalidPlan, ServerError, SymbolError, TapeWriteError
 from tvstreamer.events import Event
 from tvstreamer.protocol.charts import OnGap
 from tvstreamer.protocol.fields import FIELD_SETS
@@ -47,7 +47,10 @@ def turns(
     duration: float | None = None,
     idle: Callable[[], None] = lambda: None,
 ) -> Iterator[list[Event]]:
-    """The events of one message after the other, until a limit is reached; it ends after the message that reaches it."""
+    """The events of one message after the other, until a limit is reached; it ends after the message that reaches it.
+
+    Raises `ServerError` where the server has refused all that was asked for, so that nothing more would ever come.
+    """
     client.connect()
     source = client.source
     assert source is not None
@@ -65,6 +68,8 @@ def turns(
             return
         if events:
             yield events
+        elif client.refused:
+            raise ServerError("nothing left to wait for: the server refused all that was asked for")
         count += len(events)
         idle()
         if max_events is not None and count >= max_events:

@@ -1,4 +1,4 @@
-"""What happened to the connection, on standard error, for whoever watches a stream or a recording."""
+"""What was refused and what happened to the connection, on standard error, for whoever watches a stream or a recording."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from tvstreamer.clock import duration
 from tvstreamer.errors import InvalidPlan, shorten
-from tvstreamer.events import Disconnected, Event, Gap, Reconnected, Stalled
+from tvstreamer.events import Disconnected, Event, Gap, Reconnected, SeriesFailed, Stalled, StudyFailed, SymbolFailed
 from tvstreamer.protocol.watchdogs import DEFAULT_WATCHDOGS, Watchdogs
 from tvstreamer.reconnect import ReconnectPolicy
 
@@ -15,7 +15,7 @@ _OFF, _FOREVER = "off", "forever"
 
 
 def tell(event: Event) -> None:
-    """One line about an outage; nothing about anything else."""
+    """One line about an outage or a refusal; nothing about anything else."""
     line = describe(event)
     if line is not None:
         print(line, file=sys.stderr, flush=True)
@@ -26,7 +26,7 @@ def describe(event: Event) -> str | None:
         case Stalled(kind=kind, seconds=seconds):
             return f"stalled: {_MISSING.get(kind, kind)} for {seconds:g} s"
         case Disconnected(code=code, reason=reason):
-            return f"disconnected: {code} {reason}".rstrip()
+            return f"disconnected: {code} {_plain(reason)}".rstrip()
         case Reconnected(seconds=seconds):
             return f"reconnected after {seconds:.1f} s"
         case Gap(symbol=symbol, interval=interval, filled=filled, expected=expected):
@@ -36,7 +36,18 @@ def describe(event: Event) -> str | None:
             if filled is None:
                 return f"gap {symbol} {interval}: {span} not filled, the server does not go back that far"
             return f"gap {symbol} {interval}: {span} filled {filled}/{expected}"
+        case SymbolFailed(symbol=symbol, reason=reason):
+            return f"refused {symbol}: {_plain(reason)}"
+        case SeriesFailed(symbol=symbol, interval=interval, reason=reason):
+            return f"refused {symbol} {interval}: {_plain(reason)}"
+        case StudyFailed(symbol=symbol, interval=interval, study=study, reason=reason):
+            return f"refused {symbol} {interval} {study}: {_plain(reason)}"
     return None
+
+
+def _plain(text: str) -> str:
+    """A server's words on one line, and without anything that a terminal would obey."""
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 _MISSING = {"bytes": "nothing came", "heartbeats": "no heartbeat came", "progress": "no data came"}

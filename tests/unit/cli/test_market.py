@@ -45,3 +45,22 @@ def test_all_there_is_is_complete_however_few(capsys: pytest.CaptureFixture[str]
     out, err = capsys.readouterr()
     assert 0 < len(out.splitlines()) < 5000
     assert err == ""
+
+
+@pytest.mark.parametrize("command", ["stream", "record"])
+def test_it_ends_where_the_server_refuses_all_that_was_asked_for(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = ("-o", str(tmp_path / "refused.jsonl"), "--events", "-") if command == "record" else ()
+    assert main([command, "-s", "EXAMPLE:ABSENT", "-i", "1", *FAKE, *target]) == 4
+    out, err = capsys.readouterr()
+    assert '"type":"series_failed"' in out
+    lines = err.splitlines()
+    assert lines[:2] == ["refused EXAMPLE:ABSENT: invalid symbol", "refused EXAMPLE:ABSENT 1: resolve error"]
+    assert lines[-1] == "tvstreamer: nothing left to wait for: the server refused all that was asked for"
+
+
+def test_it_goes_on_with_what_is_not_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("stream", "-s", "EXAMPLE:ABSENT", "-s", "BINANCE:BTCUSDT", "-i", "1", *FAKE, "--max-events", "900")
+    assert main(words) == 0
+    assert "refused EXAMPLE:ABSENT: invalid symbol" in capsys.readouterr().err

@@ -6,7 +6,18 @@ import pytest
 
 from tvstreamer.cli.outages import describe, policy, tell, watchdogs
 from tvstreamer.errors import InvalidPlan
-from tvstreamer.events import Connected, Disconnected, Event, Gap, Reconnected, Stalled, Tick
+from tvstreamer.events import (
+    Connected,
+    Disconnected,
+    Event,
+    Gap,
+    Reconnected,
+    SeriesFailed,
+    Stalled,
+    StudyFailed,
+    SymbolFailed,
+    Tick,
+)
 from tvstreamer.protocol.watchdogs import DEFAULT_WATCHDOGS
 from tvstreamer.reconnect import ReconnectPolicy
 
@@ -33,11 +44,14 @@ TWO = 1_700_000_520.0
             Gap("EX:SYM", None, TWO + 1.5, TWO + 20, "stalled", None),
             "gap EX:SYM ticks: 22:22:01-22:22:20 not filled, ticks have no history",
         ),
+        (SymbolFailed("EX:SYM", 5.0, "invalid symbol"), "refused EX:SYM: invalid symbol"),
+        (SeriesFailed("EX:SYM", "5S", 5.0, "seconds_not_entitled"), "refused EX:SYM 5S: seconds_not_entitled"),
+        (StudyFailed("EX:SYM", "1", "EMA:9", 5.0, "too\nmany\x1b[2J"), "refused EX:SYM 1 EMA:9: too many [2J"),
         (Connected(5.0, 1), None),
         (Tick("EX:SYM", 5.0, 1.0), None),
     ],
 )
-def test_an_outage_is_told_in_a_line_and_nothing_else_is(event: Event, line: str | None) -> None:
+def test_an_outage_or_a_refusal_is_told_in_a_line_and_nothing_else_is(event: Event, line: str | None) -> None:
     assert describe(event) == line
 
 
