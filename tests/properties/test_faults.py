@@ -152,7 +152,7 @@ def against_the_fake(plan: FaultPlan, seed: int, tape: Path) -> tuple[list[bytes
 def events_of(client: TvWSClient) -> list[bytes]:
     events: list[bytes] = []
     try:
-        for _ in range(300):
+        for _ in range(100):
             batch = client.poll(100)
             if batch is None:
                 break

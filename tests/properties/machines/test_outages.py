@@ -129,7 +129,7 @@ def played(client: TvWSClient) -> list[bytes]:
 
 TestOutages = Outages.TestCase
 # A run is minutes of a market: it takes three times as long as what the profiles count.
-TestOutages.settings = settings(stateful_step_count=20, max_examples=settings.default.max_examples // 3)
+TestOutages.settings = settings(stateful_step_count=20, max_examples=settings.default.max_examples // 4)
 
 
 def test_a_failure_leaves_its_tape_and_says_how_to_play_it() -> None:

@@ -278,4 +278,4 @@ def renamed(message: str) -> str:
 
 
 TestTransportsAgree = TransportsAgree.TestCase
-TestTransportsAgree.settings = settings(stateful_step_count=30, deadline=None)
+TestTransportsAgree.settings = settings(stateful_step_count=30, deadline=None, max_examples=settings.default.max_examples // 3)

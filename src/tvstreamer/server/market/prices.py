@@ -15,7 +15,7 @@ laid over this process by `variants`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from math import isqrt
 from struct import iter_unpack, unpack
@@ -98,14 +98,21 @@ class Prices:
         self._listing = listing
         self._calendar: Calendar = listing.calendar
         self._name = f"{seed}/{listing.symbol}"
-        self._far = self._displaced([0] * (_BLOCKS + 1), _BLOCK, "far")
-        anchor = listing.calendar.day_at(_ANCHOR)
-        self._level = self._logarithms(anchor // _BLOCK)[anchor % _BLOCK]
         # Small on purpose: live ticks need the newest day, hour and minute, and a long history passes by only once.
         self._walk = lru_cache(maxsize=8)(self._make_walk)
         self.day = lru_cache(maxsize=32)(self._make_day)
         self.parts = lru_cache(maxsize=16)(self._make_parts)
         self.trades = lru_cache(maxsize=16)(self._make_trades)
+
+    @cached_property
+    def _far(self) -> list[int]:
+        """The whole past and future in coarse steps. Drawn when it is needed: many symbols are only asked who they are."""
+        return self._displaced([0] * (_BLOCKS + 1), _BLOCK, "far")
+
+    @cached_property
+    def _level(self) -> int:
+        anchor = self._calendar.day_at(_ANCHOR)
+        return self._logarithms(anchor // _BLOCK)[anchor % _BLOCK]
 
     def _make_day(self, number: int) -> Part:
         listing = self._listing

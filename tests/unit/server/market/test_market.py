@@ -181,10 +181,10 @@ def synthetic_symbols() -> list[SyntheticSymbol]:
 def test_memory_stays_bounded_however_many_symbols_are_asked_for() -> None:
     market = Market()
     others = synthetic_symbols()  # held, so that no new one gets the identity of an old one
-    for number in range(400):
+    for number in range(4_200):
         market.info(f"NASDAQ:X{number}")
     gc.collect()
-    assert 200 < len(synthetic_symbols()) - len(others) <= 300
+    assert 4_000 < len(synthetic_symbols()) - len(others) <= 4_100
 
 
 def test_its_repr_tells_seed_and_what_is_by_hand() -> None:
