@@ -17,6 +17,8 @@ from tvstreamer.errors import InvalidSymbol, shorten
 
 # A lone surrogate has no place in a ticker: no message could carry it.
 _PLAIN = re.compile(
+    # A spread may begin with a number or a bracket: 1/FX:EURUSD, (A:B+C:D)/2.
+    r"([-+*/^().0-9]{0,31}[-+*/^(])?"
     r"[A-Za-z0-9_.\-]{1,32}:"
     r"[^\s:={}\"\\\ud800-\udfff]([^\x00-\x1f\"\\{}\ud800-\udfff]{0,126}[^\s\"\\{}\ud800-\udfff])?"
 )

@@ -33,6 +33,9 @@ from tvstreamer.testing.strategies import symbols
         ("CME_MINI:ES1!", "CME_MINI:ES1!"),
         ("NSE:M&M", "NSE:M&M"),
         ("FX_IDC:EURUSD/FX_IDC:USDJPY", "FX_IDC:EURUSD/FX_IDC:USDJPY"),
+        ("nasdaq:aapl*2-nasdaq:msft", "NASDAQ:AAPL*2-NASDAQ:MSFT"),
+        ("1/FX:EURUSD", "1/FX:EURUSD"),
+        ("(A:B+C:D)/2", "(A:B+C:D)/2"),
         ("A:B", "A:B"),
         ("TSE:日経", "TSE:日経"),
     ],
@@ -43,7 +46,7 @@ def test_a_symbol_is_stripped_and_put_in_upper_case(text: str, symbol: str) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["", "BTCUSDT", ":BTCUSDT", "BINANCE:", "BINANCE:{}", 'A:"B"', "A: B", "A B:C", "A:B\nC", "A:\ud800", '={"a":1}'],
+    ["", "1/2", "1+BTCUSDT", "BTCUSDT", ":BTCUSDT", "BINANCE:", "BINANCE:{}", 'A:"B"', "A: B", "A B:C", "A:B\nC", "A:\ud800", '={"a":1}'],
 )
 def test_what_is_no_symbol_is_refused_with_the_value_and_an_example(text: str) -> None:
     with pytest.raises(InvalidSymbol) as caught:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from tvstreamer.intervals import Interval
-from tvstreamer.server.charts.instrument import Instrument, LiveBars, SeriesRefused
-from tvstreamer.server.market.bars import BarRow, MarketTick
+from tvstreamer.server.charts.instrument import Instrument, SeriesRefused
+from tvstreamer.server.market.bars import BarRow, LiveBars, MarketTick
 
 NOT_ENTITLED: Final = "study_not_auth:"
 _WARM_UP: Final = 100

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tvstreamer.intervals import Interval
-from tvstreamer.server.charts.instrument import LiveBars, MarketInstrument
+from tvstreamer.server.charts.instrument import MarketInstrument
 from tvstreamer.server.market import Market
-from tvstreamer.server.market.bars import BarRow, MarketTick
+from tvstreamer.server.market.bars import BarRow, LiveBars, MarketTick
 from tvstreamer.server.market.listing import as_on_the_wire, exchange_rate
 
 _PAID: Final = 0.995

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from tvstreamer.errors import SeriesError
 from tvstreamer.intervals import Interval
 from tvstreamer.server.market import Market
-from tvstreamer.server.market.bars import BarRow, MarketTick
+from tvstreamer.server.market.bars import BarRow, LiveBars, MarketTick
 
 _DAY: Final = 86_400
 _MONTH: Final = 28 * _DAY
@@ -20,24 +20,6 @@ class SeriesRefused(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-class LiveBars(Protocol):
-    """Bars that ticks are added to, the newest one still forming; `Series` is one.
-
-    `index` is the position of the newest, counted from the first there ever was: it never changes for a bar. `add`
-    returns the bars that a tick changed, the newest last, of which as many are new as `index` moved.
-    """
-
-    @property
-    def rows(self) -> list[BarRow]: ...
-
-    @property
-    def index(self) -> int: ...
-
-    def add(self, tick: MarketTick) -> list[BarRow]: ...
-
-    def close_bar(self) -> None: ...
 
 
 class Instrument(Protocol):

@@ -9,10 +9,10 @@ import msgspec
 
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol.packets import CreateSeries, TimescaleUpdate
-from tvstreamer.server.charts.instrument import Instrument, LiveBars, PastBars
+from tvstreamer.server.charts.instrument import Instrument, PastBars
 from tvstreamer.server.charts.tickmarks import Offset, marks, provisional
 from tvstreamer.server.manners import NODE
-from tvstreamer.server.market.bars import BarRow
+from tvstreamer.server.market.bars import BarRow, LiveBars
 
 Indexed = list[tuple[int, BarRow]]
 

@@ -17,6 +17,7 @@ from tvstreamer.server.charts.chart_types import transform
 from tvstreamer.server.charts.converted import Conversion, ConvertedInstrument, known_currency
 from tvstreamer.server.charts.instrument import Instrument, MarketInstrument, Opener
 from tvstreamer.server.market import Market
+from tvstreamer.server.market.spread import parse_spread
 from tvstreamer.server.market.variants import REGULAR, Variant, variant_of
 from tvstreamer.symbols import ADJUSTMENTS, parse_symbol, subsession
 
@@ -112,8 +113,10 @@ class SymbolStrings:
 
 def permission_denied(name: str, forbidden: Collection[str]) -> tuple[str, ...]:
     """The words of `symbol_error` for a symbol that one of these patterns matches; none for any other."""
-    if any(fnmatchcase(name, pattern.upper()) for pattern in forbidden):
-        return "permission denied", "group", f"{name.split(':', maxsplit=1)[0].lower()}_paid"
+    spread = parse_spread(name)
+    for each in (name,) if spread is None else spread.legs:
+        if any(fnmatchcase(each, pattern.upper()) for pattern in forbidden):
+            return "permission denied", "group", f"{each.split(':')[0].lower()}_paid"
     return ()
 
 

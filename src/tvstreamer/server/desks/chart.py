@@ -38,14 +38,14 @@ from tvstreamer.protocol.packets import (
 from tvstreamer.protocol.server import ServerProtocol
 from tvstreamer.server.charts.chart_types import NOT_ENTITLED, Bricks
 from tvstreamer.server.charts.frames import Frame, bars_since, read_frame
-from tvstreamer.server.charts.instrument import Instrument, LiveBars, Opener, PastBars, SeriesRefused, bars_after, first_bar
+from tvstreamer.server.charts.instrument import Instrument, Opener, PastBars, SeriesRefused, bars_after, first_bar
 from tvstreamer.server.charts.replayed import ReplayInstrument
 from tvstreamer.server.charts.series import Feed, Indexed, timescale
 from tvstreamer.server.charts.symbol_strings import SymbolStrings, Unresolved, note_unknown_keys
 from tvstreamer.server.charts.tickmarks import Offset, coming, marks, offsets
 from tvstreamer.server.desks.desk import BARS, LOADING, SYMBOL, Floor, timed
 from tvstreamer.server.manners import NODE
-from tvstreamer.server.market.bars import MarketTick
+from tvstreamer.server.market.bars import LiveBars, MarketTick
 from tvstreamer.server.market.variants import split_variant
 from tvstreamer.server.plans import Plan
 

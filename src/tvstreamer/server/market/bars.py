@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -73,6 +73,24 @@ class Grid(msgspec.Struct, frozen=True, gc=False):
 
     def volume(self, lots: int) -> float | None:
         return lots / self.volumescale if self.has_volume else None
+
+
+class LiveBars(Protocol):
+    """Bars that ticks are added to, the newest one still forming; `Series` is one.
+
+    `index` is the position of the newest, counted from the first there ever was: it never changes for a bar. `add`
+    returns the bars that a tick changed, the newest last, of which as many are new as `index` moved.
+    """
+
+    @property
+    def rows(self) -> list[BarRow]: ...
+
+    @property
+    def index(self) -> int: ...
+
+    def add(self, tick: MarketTick) -> list[BarRow]: ...
+
+    def close_bar(self) -> None: ...
 
 
 class Series:

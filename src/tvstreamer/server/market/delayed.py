@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tvstreamer.intervals import Interval
-from tvstreamer.server.market.bars import BarRow, MarketTick, Series
+from tvstreamer.server.market.bars import BarRow, LiveBars, MarketTick
 from tvstreamer.server.market.symbol import MarketSymbol
 
 
@@ -42,7 +42,7 @@ class DelayedSymbol:
     def history(self, interval: Interval, until: float, count: int, at: float) -> list[BarRow]:
         return self._symbol.history(interval, min(until, at - self._delay), count, at - self._delay)
 
-    def series(self, interval: Interval, at: float, count: int, *, keep: int) -> Series:
+    def series(self, interval: Interval, at: float, count: int, *, keep: int) -> LiveBars:
         return self._symbol.series(interval, at - self._delay, count, keep=keep)
 
     def bar_at(self, interval: Interval, moment: float) -> BarRow | None:

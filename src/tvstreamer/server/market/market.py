@@ -13,12 +13,13 @@ from typing import Any, Final, TypeAlias
 
 from tvstreamer.errors import InvalidPlan, InvalidSymbol, SeriesError, SymbolError, shorten
 from tvstreamer.intervals import Interval
-from tvstreamer.server.market.bars import BarRow, MarketTick, Series
+from tvstreamer.server.market.bars import BarRow, LiveBars, MarketTick
 from tvstreamer.server.market.hand import HandSymbol
 from tvstreamer.server.market.listing import digest, make_listing
+from tvstreamer.server.market.spread import SpreadSymbol, parse_spread
 from tvstreamer.server.market.symbol import MarketSource, MarketSymbol
 from tvstreamer.server.market.synthetic import SyntheticMarket
-from tvstreamer.server.market.variants import is_variant, split_variant
+from tvstreamer.server.market.variants import is_variant, split_variant, variant_of
 from tvstreamer.symbols import parse_symbol
 
 UNKNOWN: Final = ("XXXX:*", "*:NOPE", "*:INVALID")
@@ -51,7 +52,8 @@ class Market:
     in any case.
 
     Questions may also be about a `variant_of` a symbol: as it is with its extended hours, or was before splits. A
-    delayed feed is late in all of its answers: what is known at a moment is what was traded some time before.
+    delayed feed is late in all of its answers: what is known at a moment is what was traded some time before. Symbols joined by
+    `+-*/()` with each other and with numbers are a `spread` of them.
     """
 
     def __init__(self, seed: int = 0, *, unknown: Unknown = UNKNOWN, sources: Mapping[str, MarketSource] | None = None) -> None:
@@ -130,7 +132,7 @@ class Market:
         at: float,
         count: int,
         keep: int = 10_000,
-    ) -> Series:
+    ) -> LiveBars:
         """The newest `count` bars (1 at least) as of a moment, to be kept up to date with `add` for each later tick.
 
         A series that was made before its symbol went over to being driven by hand should be made anew.
@@ -190,6 +192,11 @@ class Market:
         by_hand = self._by_hand.get(name)
         if by_hand is not None or self.is_unknown(name):
             return by_hand
+        spread = parse_spread(name)
+        if spread is not None:
+            legs = {leg: self._find(variant_of(leg, variant)) for leg in spread.legs}
+            known = {leg: found for leg, found in legs.items() if found is not None}
+            return SpreadSymbol(name, spread, known) if len(known) == len(legs) else None
         return next((source.find(name, variant) for pattern, source in self._sources if fnmatchcase(name, pattern)), None)
 
     def is_unknown(self, name: str) -> bool:

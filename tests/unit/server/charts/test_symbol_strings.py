@@ -107,6 +107,9 @@ def test_what_may_not_be_seen_says_which_permission_is_missing() -> None:
     with pytest.raises(Unresolved, match="permission denied, group, nasdaq_paid") as caught:
         strings.open('={"symbol":"NASDAQ:AAPL"}')
     assert caught.value.group == "nasdaq_paid"
+    with pytest.raises(Unresolved, match="permission denied, group, nasdaq_paid"):
+        strings.open(f"{BTC}/NASDAQ:AAPL")
+    assert strings.open(f"{BTC}/XETR:SAP").key == f"{BTC}/XETR:SAP"
     assert strings.open(BTC).key == BTC
 
 
