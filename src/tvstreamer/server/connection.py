@@ -128,7 +128,7 @@ class MarketConnection:
                 self._catch_up(now)
             tick = self._next_tick()
             if tick is not None and tick <= moment:
-                if self._conflates and now - tick > _BEHIND:
+                if self.conflates and now - tick > _BEHIND:
                     self._catch_up(now)
                 else:
                     self._tell_ticks(tick)
@@ -202,7 +202,7 @@ class MarketConnection:
             return
         if self._flush_at is not None:
             self._moved = True
-        elif self._conflates and self._is_full():
+        elif self.conflates and self._is_full():
             self._behind = now if self._behind is None else self._behind
         else:
             self._tell(list(self._followed), now)
@@ -210,7 +210,8 @@ class MarketConnection:
             self._plan_ticks()
 
     @property
-    def _conflates(self) -> bool:
+    def conflates(self) -> bool:
+        """Whether a client that is far behind is told everything in one message."""
         return self.manners.slow_client == "conflate"
 
     def _is_full(self) -> bool:

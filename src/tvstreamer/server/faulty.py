@@ -24,6 +24,11 @@ class ServedConnection(ServedPeer, Protocol):
 
 C = TypeVar("C", bound=ServedConnection)
 
+_PART = 60.0
+"""Seconds of the server's clock that are caught up with at once."""
+_LONG_PART = 86_400.0
+"""Where they make one message only."""
+
 
 class FaultyPeer(Generic[C]):
     """One client's connection, the n-th, behind the faults of a plan. Not thread-safe: one owner at a time.
@@ -142,6 +147,18 @@ class FaultyPeer(Generic[C]):
                 self.inner.handle_deadline(moment)
             self._take_in(moment)
 
+    def catch_up(self, now: float) -> bool:
+        """Does what is due, and of a long time, as `seek` leaves one behind, only a part; True where there is more of it.
+
+        So others get their turn, and what is said is sent before more of it is made.
+        """
+        deadline = self.next_deadline()
+        if deadline is None:
+            return False
+        until = deadline + (_LONG_PART if getattr(self.inner, "conflates", False) else _PART)
+        self.handle_deadline(min(now, until))
+        return until < now
+
     @property
     def closing(self) -> tuple[int, str] | None:
         return self.inner.closing if self._filter is None else self._filter.closing
@@ -167,7 +184,7 @@ class FaultyPeer(Generic[C]):
         if self.unsent <= most_unsent:
             deadline = self.inner.next_deadline()
             if deadline is not None and deadline <= now:
-                self.inner.handle_deadline(now)
+                self.catch_up(now)
         elif isinstance(protocol, ServerProtocol):
             protocol.handle_deadline(now)
 

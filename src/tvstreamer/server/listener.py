@@ -512,8 +512,9 @@ class _Client:
                 # Half a turn too early would cost a whole one.
                 with anyio.move_on_after((deadline - now) / factor + _TIMER_STEP):
                     await self._woken.wait()
-            else:
-                connection.handle_deadline(now)
+            elif connection.catch_up(now):
+                # What was said may be nothing, and then nothing below waits for anything.
+                await anyio.lowlevel.checkpoint()
 
     async def _send(self, frame: Message, factor: float) -> None:
         """Sends a message with the next `_put`, unless its bytes are to suffer something: then now, and as its faults have it."""

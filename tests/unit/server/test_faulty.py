@@ -81,6 +81,23 @@ def test_a_late_carrier_gets_the_same() -> None:
     assert scene.peer.messages_to_send() == ["1", packet('{"m":"x","p":[]}'), "2", "3"]
 
 
+def test_a_long_time_is_caught_up_with_in_parts() -> None:
+    scene = Scene().says(1, 50, 62, 200)
+    parts = []
+    while scene.peer.catch_up(START + 1_000):
+        parts.append(scene.peer.messages_to_send())
+    assert parts == [["1", "2"], ["3"], ["4"]]
+    assert not scene.says(1_001).peer.catch_up(START + 1_001)
+    assert scene.peer.messages_to_send() == ["1"]
+
+
+def test_one_that_makes_one_message_of_a_long_time_is_left_to_it() -> None:
+    scene = Scene().says(1, 50, 62, 200)
+    scene.server.conflates = True  # type: ignore[attr-defined]
+    assert not scene.peer.catch_up(START + 1_000)
+    assert scene.peer.messages_to_send() == ["1", "2", "3", "4"]
+
+
 def test_behind_a_fault_that_closes_the_server_is_not_stepped_any_more() -> None:
     scene = Scene(faults.close(at=2), faults.slow_close(5)).says(1, 3, 4)
     assert scene.run(3) == [("1", 1)]

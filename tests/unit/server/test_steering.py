@@ -55,6 +55,19 @@ def test_hours_that_are_skipped_are_told_at_once_and_nobody_misses_an_echo(over_
         assert not [entry for entry in server.journal if "no echo" in entry.detail]
 
 
+def test_while_a_client_is_told_a_year_that_was_skipped_the_server_answers_others() -> None:
+    with FakeServer(seed=1) as server:
+        with TvWSClient([BTC], source=server.url) as client:
+            events = client.stream()
+            first = next(event for event in events if isinstance(event, Tick))
+            server.seek("+300d")
+            with TvWSClient([BTC], source=server.url) as other:
+                now = next(event for event in other.stream() if isinstance(event, Tick))
+            assert now.time > first.time + 299 * 86_400
+            assert server.disconnect(number=1) == [1]
+            assert next(event for event in events if isinstance(event, Disconnected)).code == 1006
+
+
 def test_a_stopped_server_says_nothing_but_prices_by_hand_until_it_goes_on() -> None:
     with FakeServer(seed=1, heartbeat_interval=0.05, reply_delay=0.0) as server:
         transport = connect(server.url, clock=CLOCK)
