@@ -21,6 +21,7 @@ _HOMES = {
     "tvstreamer.intervals": ("Interval",),
     "tvstreamer.symbols": ("Symbol",),
     "tvstreamer.auth": ("Credentials",),
+    "tvstreamer.http": ("HttpClient", "SearchPage", "SymbolMatch"),
     "tvstreamer.studies": ("Study",),
     "tvstreamer.server.fake": ("FakeServer",),
     "tvstreamer.proxy": ("Proxy",),
@@ -52,12 +53,12 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AuthError", "Bar", "BarReplay", "Clock", "ConnectFailed", "Connected", "ContinuityError", "Credentials",
     "CredentialsError", "CredentialsNotFound", "CriticalError", "Disconnected", "Event", "FakeServer", "FaultPlan",
-    "FramingError", "Gap", "HistoryComplete", "HistoryProgress", "HistoryResult", "Interval", "InvalidInterval",
+    "FramingError", "Gap", "HistoryComplete", "HistoryProgress", "HistoryResult", "HttpClient", "Interval", "InvalidInterval",
     "InvalidPlan", "InvalidSource", "InvalidStudy", "InvalidSymbol", "LimitExceeded", "Limits",
     "LocalProtocolError", "MailboxFull", "MissingDependencyError", "Notice", "ProtocolError", "Proxy", "Quote",
-    "QuoteSnapshot", "ReconnectPolicy", "Reconnected", "RemoteProtocolError", "ScaledClock", "SeriesError",
+    "QuoteSnapshot", "ReconnectPolicy", "Reconnected", "RemoteProtocolError", "ScaledClock", "SearchPage", "SeriesError",
     "SeriesFailed", "ServerError", "ServerStartError", "Stalled", "StreamRouter", "Study", "StudyFailed",
-    "StudyUpdate", "Subscription", "Symbol", "SymbolError", "SymbolFailed", "SymbolInfo", "SystemClock",
+    "StudyUpdate", "Subscription", "Symbol", "SymbolError", "SymbolFailed", "SymbolInfo", "SymbolMatch", "SystemClock",
     "TapeError", "TapeExhausted", "TapeFormatError", "TapeMismatch", "TapeVersionError", "TapeWriteError", "Tick",
     "TokenExpired", "TokenRefreshFailed", "TransportBusy", "TransportClosed", "TransportError", "TransportTimeout",
     "TvError", "TvWSClient", "UnsupportedFault", "VerificationFailed", "VirtualClock", "Watchdogs", "__version__",
@@ -126,6 +127,7 @@ if TYPE_CHECKING:
         Tick,
     )
     from tvstreamer.faults import FaultPlan
+    from tvstreamer.http import HttpClient, SearchPage, SymbolMatch
     from tvstreamer.intervals import Interval
     from tvstreamer.logging_utils import configure_logging, trace
     from tvstreamer.protocol.history import HistoryProgress

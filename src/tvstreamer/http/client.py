@@ -36,6 +36,7 @@ from tvstreamer.errors import (
 from tvstreamer.http.search import SEARCH_PATH, SearchPage, SearchQuery, SymbolMatch, read_page
 from tvstreamer.http.session import CAPTCHA, PAGE_PATH, is_captcha, token_of
 from tvstreamer.http.sites import Site, read_site
+from tvstreamer.lifetimes import current_watch
 
 if TYPE_CHECKING:
     import httpx
@@ -93,6 +94,7 @@ class HttpClient:
         given = {name.lower() for name, _ in headers}
         self._headers = [*(pair for pair in usual.items() if pair[0].lower() not in given), *headers]
         self._clock = clock or SystemClock()
+        self._watch = current_watch()
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
         self._closed = False
@@ -107,6 +109,7 @@ class HttpClient:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+        self._watch.closed(self)
 
     def __enter__(self) -> Self:
         return self
@@ -236,6 +239,7 @@ class HttpClient:
             raise LocalProtocolError("this client is closed; make a new one")
         if self._client is None:
             self._client = _new_client(self._site)
+            self._watch.opened(self)
         return self._client
 
 

@@ -29,6 +29,7 @@ from tvstreamer.errors import (
     TvError,
 )
 from tvstreamer.http import HttpClient
+from tvstreamer.lifetimes import Watch, watch_with
 
 COOKIE = "sessionid=canary-9d41; sessionid_sign=v1:canary-77aa"
 SESSION = Credentials(cookie=COOKIE)
@@ -401,3 +402,18 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "httpx", None)
     with client(page("A")) as http, pytest.raises(MissingDependencyError, match=r"pip install 'tvstreamer\[http\]'"):
         list(http.search())
+
+
+def test_a_client_tells_the_watch_of_its_time_when_it_has_something_to_close() -> None:
+    watch = Watch()
+    before = watch_with(watch)
+    try:
+        idle, asked, closed = (client(page("A")) for _ in range(3))
+    finally:
+        watch_with(before)
+    for http in (asked, closed):
+        list(http.search())
+    closed.close()
+    assert watch.end() == [asked]
+    for http in (idle, asked):
+        http.close()

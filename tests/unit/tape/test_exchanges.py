@@ -20,6 +20,7 @@ from tvstreamer.tape.redact import Redactor, nameless
 
 TOKEN = "eyJhbGciOiJIUzUxMiJ9.eyJleHAiOjE3MDB9.canary-c2ln"
 PAGE = f'<script>var user = {{"id":987654,"username":"canary-name","auth_token":"{TOKEN}"}};</script>'
+_KEYS = ["request", "response", "method", "url", "headers", "status", "reason", "text", "base64"]
 PLAIN = Exchange(
     "GET", "http://127.0.0.1:8000/x?a=b", 200, "OK", (("accept", "*/*"),), b"", (("content-type", "text/plain"),), b"hello"
 )
@@ -97,6 +98,21 @@ def test_what_is_no_exchange_is_told_in_short(value: Any) -> None:
     with pytest.raises(TapeFormatError, match="an http record that is none: ") as caught:
         read_exchange(value)
     assert len(str(caught.value)) < 500
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS) | st.text(), inner, max_size=6),
+)
+
+
+@given(JSON)
+def test_a_hostile_record_is_an_exchange_or_a_clear_error(value: Any) -> None:
+    try:
+        exchange = read_exchange(value)
+    except TapeFormatError:
+        return
+    assert read_exchange(exchange.stored()) == exchange
 
 
 @pytest.mark.parametrize("part", ["sent", "body"])
