@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 _HOMES = {
     "tvstreamer.clock": ("VirtualClock",),
+    "tvstreamer.testing.cassettes": ("TapePersister",),
     "tvstreamer.testing.digest": ("assert_replay_digest", "event_log", "replay_digest"),
     "tvstreamer.testing.goldens": ("assert_events", "update_goldens"),
     "tvstreamer.testing.harness": ("TapeWarning",),
@@ -17,6 +18,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "TapePersister",
     "TapeWarning",
     "TradingViewMachine",
     "UsedTape",
@@ -32,6 +34,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from tvstreamer.clock import VirtualClock
+    from tvstreamer.testing.cassettes import TapePersister
     from tvstreamer.testing.digest import assert_replay_digest, event_log, replay_digest
     from tvstreamer.testing.goldens import assert_events, update_goldens
     from tvstreamer.testing.harness import TapeWarning

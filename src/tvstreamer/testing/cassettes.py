@@ -6,9 +6,11 @@ has a `VCR` of its own can make it write tapes with `TapePersister`.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +28,7 @@ from tvstreamer.tape.writer import TapeWriter
 try:
     from vcr import VCR
     from vcr.cassette import Cassette
+    from vcr.errors import UnhandledHTTPRequestError
     from vcr.persisters.filesystem import CassetteNotFoundError
     from vcr.record_mode import RecordMode
     from vcr.request import Request
@@ -88,8 +91,7 @@ class _InUse:
     def load_cassette(self, path: object, serializer: object) -> tuple[list[Any], list[dict[str, Any]]]:
         return [_request(each) for each in self.recorded], [_response(each) for each in self.recorded]
 
-    def save_cassette(self, path: object, cassette: object, serializer: object) -> None:
-        pass
+    def save_cassette(self, path: object, cassette: object, serializer: object) -> None: ...
 
 
 class _Cassette(Cassette):  # type: ignore[misc]
@@ -97,27 +99,42 @@ class _Cassette(Cassette):  # type: ignore[misc]
 
     _persister: _InUse
     _loaded = False
+    _one_at_a_time = threading.Lock()
 
     def _load(self) -> None:
         super()._load()
         self._loaded = True
 
     def append(self, request: Any, response: Any) -> None:
-        before = len(self)
-        super().append(request, response)
-        if self._loaded and len(self) > before:
-            # On the tape it is one, so that it must not stand for two.
-            self.play_counts[before] += 1
-            self._persister.happened(_exchange(*self.data[-1]))
+        if not self._loaded:
+            super().append(request, response)
+            return
+        # Not by way of the library, which would log the whole answer, and so what is secret in it.
+        with self._one_at_a_time:
+            # On the tape it is one exchange, so that it must not be played in this run, too.
+            self.play_counts[len(self)] += 1
+            self.data.append((request, copy.deepcopy(response)))
+        self._persister.happened(_exchange(request, response))
 
     def can_play_response_for(self, request: Any) -> bool:
         can = bool(super().can_play_response_for(request))
         if not can and self.record_mode == RecordMode.NONE:
-            asked = _named(request)
-            nearest = difflib.get_close_matches(asked, [_named(each) for each in self.requests], n=1, cutoff=0.0)
-            problem = f"{self._persister.name}: {asked} is not on the tape, or has been answered"
-            raise TapeMismatch(problem, nearest=nearest[0] if nearest else "")
+            raise self._missing(request)
         return can
+
+    def play_response(self, request: Any) -> Any:
+        with self._one_at_a_time:
+            try:
+                return super().play_response(request)
+            except UnhandledHTTPRequestError:
+                # Another thread had the last one.
+                raise self._missing(request) from None
+
+    def _missing(self, request: Any) -> TapeMismatch:
+        asked = _named(request)
+        nearest = difflib.get_close_matches(asked, [_named(each) for each in self.requests], n=1, cutoff=0.0)
+        problem = f"{self._persister.name}: {asked} is not on the tape, or has been answered"
+        return TapeMismatch(problem, nearest=nearest[0] if nearest else "")
 
 
 def _named(request: Any) -> str:

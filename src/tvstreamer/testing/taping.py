@@ -399,10 +399,15 @@ class UsedTape:
             return TapeWriter(self._temporary, header, redactor=redactor, compress=compress)
         with TapeReader(old) as reader:
             writer = TapeWriter(self._temporary, reader.header, redactor=redactor, compress=compress)
-            for record in reader:
-                writer.copy(record)
-                self._recorded = max(self._recorded, record.c)
-                self._last = moment(reader.header.start, record.t)
+            try:
+                for record in reader:
+                    writer.copy(record)
+                    self._recorded = max(self._recorded, record.c)
+                    self._last = moment(reader.header.start, record.t)
+            except BaseException:
+                writer.finish()
+                self._temporary.unlink(missing_ok=True)
+                raise
         return writer
 
     # --- the end ------------------------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ register()
 
 # They have a life, or a secret, or are an answer: nobody makes them up for a test.
 NO_VALUES = {
-    "BarReplay", "Clock", "Credentials", "FakeServer", "HistoryProgress", "HistoryResult", "Proxy", "QuoteSnapshot", "ScaledClock",
-    "StreamRouter", "SystemClock", "TvWSClient", "VirtualClock",
+    "BarReplay", "Clock", "Credentials", "FakeServer", "HistoryProgress", "HistoryResult", "HttpClient", "Proxy", "QuoteSnapshot",
+    "ScaledClock", "SearchPage", "StreamRouter", "SymbolMatch", "SystemClock", "TvWSClient", "VirtualClock",
 }  # fmt: skip
 PUBLIC = {name: getattr(tvstreamer, name) for name in tvstreamer.__all__ if inspect.isclass(getattr(tvstreamer, name))}
 VALUES = [kind for name, kind in PUBLIC.items() if name not in NO_VALUES and not issubclass(kind, BaseException)]
