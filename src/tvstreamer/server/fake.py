@@ -169,8 +169,7 @@ class FakeServer:
             raise InvalidPlan(f"port {port!r}: expected 0, for a free one, or a number up to {_LAST_PORT}")
         if slow_client not in SLOW_CLIENTS:
             raise InvalidPlan(f"slow_client {shorten(slow_client)}: expected {' or '.join(SLOW_CLIENTS)}")
-        if site not in SITE_STATES:
-            raise InvalidPlan(f"site {shorten(site)}: expected one of {', '.join(SITE_STATES)}")
+        _require_state(site)
         if not 0 < token_lifetime < _END_OF_TIME:
             raise InvalidPlan(f"token_lifetime {token_lifetime!r}: expected seconds above 0")
         if most_unsent < 0:
@@ -333,14 +332,14 @@ class FakeServer:
 
     def _on_http(self, request: HttpRequest) -> HttpResponse | None:
         """Search, symbol pages and so on, from what is served here."""
-        now, state = self.clock.now(), self._manners.site
+        now, state, strict = self.clock.now(), self._manners.site, self._manners.strict
         token = next(iter(self._manners.tokens), None) or self._issued.issue(now)
         if self._tape is not None:
             symbols = self._tape.symbols
-            return Pages(symbols, symbols.get, lambda _symbol: {}, token, state=state).answer(request)
+            return Pages(symbols, symbols.get, lambda _symbol: {}, token, state=state, strict=strict).answer(request)
         market = self._market
         info, values = lambda symbol: market.info(symbol, now), lambda symbol: market.quote(symbol, now)
-        return Pages(CATALOGUE, info, values, token, state=state).answer(request)
+        return Pages(CATALOGUE, info, values, token, state=state, strict=strict).answer(request)
 
     def answer_http(
         self, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
@@ -527,6 +526,11 @@ class FakeServer:
             return self.clock
         raise InvalidPlan(f"{what}: expected a server in real time, speed=1 or another number, with a clock of its own")
 
+    def set_site(self, state: SiteState) -> None:
+        """What clients get from the pages from now on: see `site` of the class. Raises `InvalidPlan`."""
+        _require_state(state)
+        self._manners = replace(self._manners, site=state)
+
     # --- faults ---------------------------------------------------------------------------------------------------
 
     def set_faults(self, plan: FaultPlan | None) -> None:
@@ -656,6 +660,11 @@ def _eventually(check: Callable[[], list[JournalEntry]], timeout: float) -> list
             if clock.now() >= until:
                 raise
         clock.wait(never, _LOOK)
+
+
+def _require_state(site: object) -> None:
+    if site not in SITE_STATES:
+        raise InvalidPlan(f"site {shorten(site)}: expected one of {', '.join(SITE_STATES)}")
 
 
 def _speed(speed: float | str) -> float | None:

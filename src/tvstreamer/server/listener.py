@@ -22,7 +22,6 @@ from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.abc
@@ -38,6 +37,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.typing import Origin
 
+from tvstreamer.addresses import is_theirs
 from tvstreamer.clock import Clock, VirtualClock
 from tvstreamer.constants import MAX_MESSAGE, SOCKET_PATH
 from tvstreamer.errors import ConnectFailed, ServerStartError
@@ -607,14 +607,6 @@ class _WebSocket(ServerProtocol):
 
     def process_origin(self, headers: Headers) -> Origin | None:
         origins = headers.get_all("Origin")
-        if self._strict_origin and not (len(origins) == 1 and _is_tradingview(origins[0])):
+        if self._strict_origin and not (len(origins) == 1 and is_theirs(origins[0])):
             raise InvalidOrigin(", ".join(origins) or None)
         return Origin(origins[0]) if origins else None
-
-
-def _is_tradingview(origin: str) -> bool:
-    try:
-        host = urlsplit(origin).hostname or ""
-    except ValueError:
-        return False
-    return host == "tradingview.com" or host.endswith(".tradingview.com")

@@ -257,6 +257,19 @@ def test_each_state_of_the_fake_site_is_told_for_what_it_is() -> None:
                 assert "canary" not in str(caught.value)
 
 
+def test_a_site_that_is_strict_is_searched_as_by_one_of_its_pages() -> None:
+    with HttpClient(FakeServer(seed=7, strict=True)) as http:
+        assert len(list(http.search("aapl"))) == 1
+
+
+def test_a_site_that_fails_when_a_token_is_to_be_renewed_ends_the_stream_and_says_why() -> None:
+    with FakeServer(seed=7, speed="max", token_lifetime=300) as server, HttpClient(server, auth=SESSION) as http:
+        stream = TvWSClient(["BINANCE:BTCUSDT"], source=server.connect, token=http.fetch_token)
+        with stream, pytest.raises(TokenRefreshFailed, match="the token expired at .*, and there is no other: .*HTTP 403"):
+            for _ in stream.stream():
+                server.set_site("forbidden")
+
+
 @pytest.mark.parametrize(
     ("status", "later", "seconds", "permanent"),
     [(403, "", None, True), (429, "30", 30.0, False), (503, "soon", None, False), (404, "", None, True), (418, "99999999", None, True)],

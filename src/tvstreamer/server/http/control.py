@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -20,6 +20,7 @@ from tvstreamer.server.http.http11 import HttpRequest, HttpResponse, json_respon
 
 if TYPE_CHECKING:
     from tvstreamer.server.fake import FakeServer
+    from tvstreamer.server.manners import SiteState
 
 T = TypeVar("T")
 
@@ -57,6 +58,10 @@ class CloseBar(_Body):
     interval: str
 
 
+class Site(_Body):
+    state: str
+
+
 class Change(_Body):
     """What is put into the market, in this order."""
 
@@ -80,6 +85,7 @@ class Control:
             "/resume": {"POST": self._resume},
             "/seek": {"POST": self._seek},
             "/market": {"POST": self._market},
+            "/site": {"POST": self._site},
         }
 
     def __repr__(self) -> str:
@@ -163,6 +169,11 @@ class Control:
     def _seek(self, request: HttpRequest) -> Any:
         self._server.seek(_read(request, Seek).time)
         return {"time": self._server.clock.now()}
+
+    def _site(self, request: HttpRequest) -> Any:
+        state = _read(request, Site).state
+        self._server.set_site(cast("SiteState", state))
+        return {"state": state}
 
     def _market(self, request: HttpRequest) -> Any:
         change = _read(request, Change)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tvstreamer.addresses import is_theirs
 from tvstreamer.constants import NO_VALUE
 from tvstreamer.errors import InvalidSymbol, shorten
 from tvstreamer.server.http.http11 import HttpRequest, HttpResponse, json_response, not_allowed
@@ -31,14 +32,25 @@ class Pages:
 
     `info` gives a symbol's info, None for one that does not exist; `values` what a quote of it shows; `token` is handed
     out to whoever comes with the cookies of a session. With another `state` than `usual` every page is what `_ODD` says.
+    If `strict`, a search has to come from a page of the site, as browsers tell by an Origin.
     """
 
-    def __init__(self, symbols: Iterable[str], info: Info, values: Values, token: str, *, state: SiteState = "usual") -> None:
+    def __init__(
+        self,
+        symbols: Iterable[str],
+        info: Info,
+        values: Values,
+        token: str,
+        *,
+        state: SiteState = "usual",
+        strict: bool = False,
+    ) -> None:
         self._symbols = tuple(symbols)
         self._info = info
         self._values = values
         self._token = token
         self._state = state
+        self._strict = strict
 
     def __repr__(self) -> str:
         return f"<Pages, {len(self._symbols)} symbols to be found>"
@@ -69,6 +81,8 @@ class Pages:
                 return None
 
     def _search(self, request: HttpRequest, *, listed: bool) -> HttpResponse:
+        if self._strict and not is_theirs(request.headers.get("origin", "")):
+            return _ODD["forbidden"]
         start = request.query.get("start", "") or "0"
         if not (start.isascii() and start.isdecimal() and len(start) <= _MOST_DIGITS):
             return _problem(400, f"start {shorten(start)}: expected the number of rows to skip")

@@ -162,3 +162,14 @@ def test_a_body_that_is_wrong_is_told_what_was_expected(api: Api, path: str, bod
     assert refused.status == 400
     assert len(refused.body) < 1_000
     assert "expected" in json.loads(refused.body)["error"] or "UTF-8" in refused.body
+
+
+def test_the_site_can_be_put_into_another_state_and_back(api: Api) -> None:
+    assert api.do("POST", "/site", {"state": "busy"}) == {"state": "busy"}
+    assert api.server.answer_http("GET", "/chart/")[0] == 429
+    api.do("POST", "/site", {"state": "usual"})
+    assert api.server.answer_http("GET", "/chart/")[0] == 200
+    refused = api.ask("POST", "/site", '{"state":"closed"}')
+    assert refused.status == 400
+    assert "site 'closed': expected one of usual, forbidden" in refused.body
+    assert api.ask("POST", "/site").status == 400

@@ -157,3 +157,16 @@ def test_who_asks_too_much_is_told_how_long_to_wait() -> None:
     answer = Pages([], info, quote, "", state="busy").answer(HttpRequest("GET", "/"))
     assert answer is not None
     assert ("Retry-After", "30") in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://www.tradingview.com", 200), ("https://de.tradingview.com", 200), ("https://evil.example", 403), ("", 403)]
+)
+def test_a_strict_site_lets_only_its_own_pages_search(origin: str, status: int) -> None:
+    pages = Pages(["NASDAQ:AAPL"], info, quote, "", strict=True)
+    answer = pages.answer(HttpRequest("GET", "/symbol_search/v3/", {}, {"origin": origin} if origin else {}))
+    assert answer is not None
+    assert answer.status == status
+    other = pages.answer(HttpRequest("GET", "/chart/"))
+    assert other is not None
+    assert other.status == 200
