@@ -299,6 +299,24 @@ def test_a_server_is_steered_by_who_has_the_token_that_it_prints() -> None:
             urllib.request.urlopen(f"{address}/journal", timeout=20)
 
 
+def test_a_served_site_is_searched_and_lets_in_who_has_a_session() -> None:
+    session = {"TVSTREAMER_SESSIONID": "canary-1", "TVSTREAMER_SESSIONID_SIGN": "v1:canary-2"}
+    with serving("--seed", "7") as url:
+        [row] = done("search", "btcusdt", "--exchange", "BINANCE", "--limit", "1", "--source", url).splitlines()
+        assert json.loads(row)["symbol"] == SYMBOL
+        quotes = done("quote", "--source", url, "-s", SYMBOL, "--auth", "session", **session)
+        assert len(quotes.splitlines()) == 1
+        assert "does not know this session" in complaint(
+            4, "quote", "--source", url, "-s", SYMBOL, "--auth", "session", TVSTREAMER_SESSIONID="canary-1"
+        )
+
+
+@pytest.mark.parametrize(("state", "said"), [("forbidden", "HTTP 403"), ("captcha", "asks for a human"), ("down", "HTTP 503")])
+def test_a_site_that_is_served_in_another_state_is_told_in_a_line(state: str, said: str) -> None:
+    with serving("--site", state) as url:
+        assert said in complaint(4, "search", "btc", "--source", url)
+
+
 def test_a_served_tape_answers_what_was_recorded(recorded: tuple[Path, bytes]) -> None:
     with serving(recorded[0], "--speed", "max") as url:
         lines = done("stream", "--source", url, "-s", SYMBOL, "-i", "1", "--events", "market", "--max-events", 100).splitlines()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from tvstreamer.auth import Credentials
+from tvstreamer.cli.identity import identity
 from tvstreamer.cli.outages import policy, tell, watchdogs
 from tvstreamer.cli.output import printer
 from tvstreamer.cli.progress import history_bar
@@ -98,7 +98,7 @@ def stream(
     client = TvWSClient(
         wanted,
         source=source,
-        auth=Credentials.of(auth, os.environ),
+        **identity(auth, source, os.environ),
         n_init_bars=bars,
         speed=speed,
         on_gap=on_gap,
@@ -138,7 +138,7 @@ def history(
         raise _exists(output)
     # There is no loop here that could look at a flag, and nothing is written before all is there.
     with Stopping(at_once=True):
-        client = TvWSClient(source=source, auth=Credentials.of(auth, os.environ))
+        client = TvWSClient(source=source, **identity(auth, source, os.environ))
         with client, history_bar(f"{symbol} {interval}") as on_progress:
             result = client.get_history(
                 symbol, interval, bars, start=start, end=to, timeout=timeout, on_progress=on_progress
@@ -179,7 +179,7 @@ def quote(auth: str, symbol: list[str] | None, source: str, format: str, timeout
     wanted = fields if fields in ("all", *FIELD_SETS) else fields.split(",")
     show = printer(format)
     with Stopping(at_once=True):
-        with TvWSClient(source=source, auth=Credentials.of(auth, os.environ)) as client:
+        with TvWSClient(source=source, **identity(auth, source, os.environ)) as client:
             snapshot = client.snapshot(symbol, wanted, timeout=timeout)
         for name, each in snapshot.items():
             if name not in snapshot.failed:

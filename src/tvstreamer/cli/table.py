@@ -117,7 +117,10 @@ _SOURCE = Option(
     "source", "live, live:host=prodata, fake, fake:seed=7,speed=max, ws://..., or a tape", default="live", metavar="SOURCE"
 )
 _BARS = Option("bars", "bars of history that a series begins with", "whole", short="n", default=300)
-_AUTH = Option("auth", "where token and cookies are: env, keyring, keyring:SERVICE, or har:FILE", default="env", metavar="WHERE")
+_AUTH = Option(
+    "auth", "where token and cookies are: env, keyring, keyring:SERVICE, or har:FILE; with session, session:keyring, ... a token"
+    " is fetched with the cookies", default="env", metavar="WHERE",
+)  # fmt: skip
 _FORMAT = Option("format", "how to print", default="jsonl", choices=("jsonl", "table", "csv"))
 _QUOTES = Option("quotes", "give quotes too", "flag", default=False)
 _STUDIES = Option(

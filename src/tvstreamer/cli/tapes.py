@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tvstreamer import __version__
-from tvstreamer.auth import Credentials
+from tvstreamer.cli.identity import identity
 from tvstreamer.cli.market import subscriptions, turns
 from tvstreamer.cli.outages import describe, policy, tell, watchdogs
 from tvstreamer.cli.output import printer, say
@@ -53,7 +53,7 @@ def record(
     client = TvWSClient(
         wanted,
         source=source,
-        auth=Credentials.of(auth, os.environ),
+        **identity(auth, source, os.environ),
         n_init_bars=bars,
         record=output,
         overwrite=overwrite,

@@ -7,6 +7,7 @@ import pytest
 
 from tvstreamer.cli.table import BY_NAME, COMMANDS, Argument, Call, Command, Option, make_call, plain
 from tvstreamer.errors import InvalidPlan
+from tvstreamer.server.manners import SITE_STATES, SLOW_CLIENTS
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -119,3 +120,8 @@ def test_two_dashes_where_a_command_or_a_value_belongs_are_refused(arguments: li
 def test_an_option_where_a_value_belongs_is_refused_even_if_the_value_comes_later(arguments: list[str]) -> None:
     with pytest.raises(InvalidPlan, match=r"^--(symbol|to) '-.*': expected a "):
         plain([*arguments, "--symbol", "A:B"])
+
+
+def test_the_choices_of_a_command_are_those_of_what_carries_it_out() -> None:
+    options = {option.name: option.choices for option in BY_NAME["serve"].options}
+    assert (options["site"], options["slow-client"]) == (SITE_STATES, SLOW_CLIENTS)
