@@ -5,9 +5,11 @@ Those that are judged by what the client prints have `sees`; all others by what 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sized
 from typing import Final
 
 from tvstreamer import faults
+from tvstreamer.faults import Fault
 from tvstreamer.testing.scorecard.stage import NotJudged, Scenario, Stage
 
 UNKNOWN: Final = "XXXX:NOPE"
@@ -28,8 +30,7 @@ def _subscribes(stage: Stage) -> None:
 
 def _correct_on_the_wire(stage: Stage) -> None:
     """The lenient server notes what the real one would not take; a note without a method is about framing."""
-    stage.open()
-    stage.streaming()
+    stage.stream()
     stage.trade(104.5)
     stage.wait()
     wrong = [*stage.entries("rejected"), *stage.entries("tolerated", "")]
@@ -37,8 +38,7 @@ def _correct_on_the_wire(stage: Stage) -> None:
 
 
 def _strict_server(stage: Stage) -> None:
-    stage.open(strict=True)
-    stage.streaming()
+    stage.stream(strict=True)
 
 
 def _tells_history(stage: Stage) -> None:
@@ -65,16 +65,14 @@ def _pages_of_history(stage: Stage) -> None:
 
 
 def _tells_updates(stage: Stage) -> None:
-    stage.open()
-    stage.streaming()
+    stage.stream()
     for price in (104.5, 105.25, 103.75):
         stage.trade(price)
         stage.tells_all("while it forms")
 
 
 def _tells_new_bars(stage: Stage) -> None:
-    stage.open()
-    stage.streaming()
+    stage.stream()
     for price in (110.0, 111.0, 112.0):
         stage.new_bar(price)
         stage.tells_all("when it began")
@@ -89,8 +87,7 @@ def _bars_without_volume(stage: Stage) -> None:
 
 
 def _several_packets(stage: Stage) -> None:
-    stage.open(faults.merge(4, wait=0.3, after=1))
-    stage.streaming()
+    stage.stream(faults.merge(4, wait=0.3, after=1))
     for price in (110.0, 111.0, 112.0):
         stage.new_bar(price)
         stage.trade(price + 0.5)
@@ -99,8 +96,7 @@ def _several_packets(stage: Stage) -> None:
 
 
 def _small_slices(stage: Stage) -> None:
-    stage.open(faults.slicer(40, size_variation=20, delay=0.001))
-    stage.streaming()
+    stage.stream(faults.slicer(40, size_variation=20, delay=0.001))
     stage.new_bar(110.0)
     stage.tells_all("although bytes came in small slices")
 
@@ -113,8 +109,7 @@ def _utf16_lengths(stage: Stage) -> None:
 
 
 def _unknown_packet(stage: Stage) -> None:
-    stage.open()
-    stage.streaming()
+    stage.stream()
     stage.plan(faults.unknown_packet())
     stage.wait(0.1)
     stage.new_bar(110.0)
@@ -122,8 +117,7 @@ def _unknown_packet(stage: Stage) -> None:
 
 
 def _duplicates(stage: Stage) -> None:
-    stage.open(faults.duplicate(method="timescale_update"))
-    stage.streaming()
+    stage.stream(faults.duplicate(method="timescale_update"))
     for price in (110.0, 111.0):
         stage.new_bar(price)
     stage.tells_all("although messages came twice")
@@ -132,8 +126,7 @@ def _duplicates(stage: Stage) -> None:
 
 def _revised_bar(stage: Stage) -> None:
     """The feed corrects a bar after its successor has come: whoever only looks at the last bar keeps the wrong values."""
-    stage.open()
-    stage.streaming()
+    stage.stream()
     stage.plan(faults.revise_bar(change=0.5))
     stage.trade(104.5)
     old = max(stage.truth)
@@ -147,8 +140,7 @@ def _revised_bar(stage: Stage) -> None:
 
 def _missing_bar(stage: Stage) -> None:
     """The feed goes on as if it had shown a bar that it never showed."""
-    stage.open()
-    stage.streaming()
+    stage.stream()
     stage.plan(faults.missing_bar())
     stage.trade(104.5)
     hidden = stage.new_bar(110.0)
@@ -160,40 +152,27 @@ def _missing_bar(stage: Stage) -> None:
 # --- heartbeats -------------------------------------------------------------------------------------------------------
 
 
-def _echoes_heartbeats(stage: Stage) -> None:
-    stage.open(heartbeats=_BEAT, heartbeat_timeout=_UNECHOED)
-    stage.streaming()
-    _ticks_along(stage, "heartbeats are echoed")
-
-
-def _heartbeat_before_data(stage: Stage) -> None:
-    stage.open(faults.glue_heartbeat(position="first"), heartbeats=_BEAT, heartbeat_timeout=_UNECHOED)
-    stage.streaming()
-    _ticks_along(stage, "a heartbeat in front of data is echoed")
-
-
-def _heartbeat_behind_data(stage: Stage) -> None:
-    stage.open(faults.glue_heartbeat(position="last"), heartbeats=_BEAT, heartbeat_timeout=_UNECHOED)
-    stage.streaming()
-    _ticks_along(stage, "a heartbeat behind data is echoed")
-
-
-def _heartbeats_together(stage: Stage) -> None:
-    stage.open(faults.merge(3, wait=0.7, method="heartbeat"), heartbeats=_BEAT, heartbeat_timeout=_UNECHOED)
-    stage.streaming()
-    _ticks_along(stage, "each heartbeat of a message is echoed")
-
-
-def _ticks_along(stage: Stage, what: str) -> None:
+def _echoes(what: str, *plan: Fault) -> Callable[[Stage], None]:
     """For longer than an echo may take, the client stays, and hears what is traded."""
-    price = 104.0
-    for _ in range(int(_UNECHOED * 1.5 / _BEAT)):
-        price += 0.25
-        stage.trade(price)
-        stage.wait(_BEAT)
-        unechoed = any("no echo" in entry.detail for entry in stage.entries("closed"))
-        stage.expect(not unechoed, f"{what}: the server waited {_UNECHOED:g} s for an echo, then hung up")
-    stage.sees_or_stays("meanwhile")
+
+    def play(stage: Stage) -> None:
+        stage.stream(*plan, heartbeats=_BEAT, heartbeat_timeout=_UNECHOED)
+        price = 104.0
+        for _ in range(int(_UNECHOED * 1.5 / _BEAT)):
+            price += 0.25
+            stage.trade(price)
+            stage.wait(_BEAT)
+            unechoed = any("no echo" in entry.detail for entry in stage.entries("closed"))
+            stage.expect(not unechoed, f"{what}: the server waited {_UNECHOED:g} s for an echo, then hung up")
+        stage.sees_or_stays("meanwhile")
+
+    return play
+
+
+_echoes_heartbeats = _echoes("heartbeats are echoed")
+_heartbeat_before_data = _echoes("a heartbeat in front of data is echoed", faults.glue_heartbeat(position="first"))
+_heartbeat_behind_data = _echoes("a heartbeat behind data is echoed", faults.glue_heartbeat(position="last"))
+_heartbeats_together = _echoes("each heartbeat of a message is echoed", faults.merge(3, wait=0.7, method="heartbeat"))
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
@@ -211,15 +190,12 @@ def _bad_token(stage: Stage) -> None:
     stage.open(faults.token_expired(at=0.1, times=None), token="expired")  # noqa: S106 - it is none
     stage.until(stage.connections, "a connection", alive=False)
     stage.complains("a token that is refused")
-    stage.wait(1.5)
-    attempts = len(stage.connections())
-    stage.expect(attempts <= 4, f"{attempts} connections within 2 s with a token that was refused")
+    _holds_back(stage, stage.connections, most=4, where="with a token that was refused")
 
 
 def _critical_error(stage: Stage) -> None:
     """It is about one call; the connection goes on."""
-    stage.open()
-    stage.streaming()
+    stage.stream()
     stage.plan(faults.critical_error(session="cs_of_nobody"))
     stage.wait(0.1)
     stage.new_bar(110.0)
@@ -227,8 +203,7 @@ def _critical_error(stage: Stage) -> None:
 
 
 def _protocol_error(stage: Stage) -> None:
-    stage.open()
-    stage.streaming()
+    stage.stream()
     stage.plan(faults.protocol_error(connection=1))
     _comes_back_or_says_so(stage, "a fatal error of the server")
 
@@ -236,18 +211,20 @@ def _protocol_error(stage: Stage) -> None:
 # --- the connection ---------------------------------------------------------------------------------------------------
 
 
-def _reconnects_after_close(stage: Stage) -> None:
-    stage.open()
-    stage.streaming()
-    stage.plan(faults.close(1000, connection=1))
-    stage.reconnects()
+def _comes_back(fault: Fault) -> Callable[[Stage], None]:
+    def play(stage: Stage) -> None:
+        stage.stream()
+        stage.plan(fault)
+        stage.reconnects()
+
+    return play
 
 
-def _reconnects_after_reset(stage: Stage) -> None:
-    stage.open()
-    stage.streaming()
-    stage.plan(faults.reset_peer(connection=1))
-    stage.reconnects()
+_reconnects_after_close = _comes_back(faults.close(1000, connection=1))
+_reconnects_after_reset = _comes_back(faults.reset_peer(connection=1))
+_silence = _comes_back(faults.silence(connection=1))
+# Heartbeats go on, data does not, although the market is open around the clock.
+_chatty_stall = _comes_back(faults.chatty_stall(connection=1))
 
 
 def _reset_in_a_message(stage: Stage) -> None:
@@ -257,8 +234,7 @@ def _reset_in_a_message(stage: Stage) -> None:
 
 
 def _no_duplicates(stage: Stage) -> None:
-    stage.open(bars=8, asked=8)
-    stage.streaming()
+    stage.stream(bars=8, asked=8)
     stage.plan(faults.close(1001, connection=1))
     stage.reconnects()
     stage.new_bar(110.0)
@@ -268,8 +244,7 @@ def _no_duplicates(stage: Stage) -> None:
 
 
 def _fills_the_outage(stage: Stage) -> None:
-    stage.open(bars=8, asked=8)
-    stage.streaming()
+    stage.stream(bars=8, asked=8)
     _outage(stage, bars=3)
     stage.tells_all("which came while the client was away")
     stage.told_in_order()
@@ -277,30 +252,13 @@ def _fills_the_outage(stage: Stage) -> None:
 
 def _long_outage(stage: Stage) -> None:
     """Longer than the history that it asks for: what the next snapshot does not show is told as missing, or fetched."""
-    stage.open(bars=5, asked=5)
-    stage.streaming()
+    stage.stream(bars=5, asked=5)
     missed = _outage(stage, bars=12)
     _told_or_excepted(stage, missed, "which came while the client was away")
 
 
-def _silence(stage: Stage) -> None:
-    stage.open()
-    stage.streaming()
-    stage.plan(faults.silence(connection=1))
-    stage.reconnects()
-
-
-def _chatty_stall(stage: Stage) -> None:
-    """Heartbeats go on, data does not, although the market is open around the clock."""
-    stage.open()
-    stage.streaming()
-    stage.plan(faults.chatty_stall(connection=1))
-    stage.reconnects()
-
-
 def _waits_as_told(stage: Stage) -> None:
-    stage.open()
-    stage.streaming()
+    stage.stream()
     stage.plan(faults.close(1001, connection=1), faults.refuse(429, retry_after=2, times=1, connection=2))
     refused = stage.until(stage.refused, "a new attempt to connect")[0]
     stage.until(lambda: stage.series(3), "another attempt after Retry-After")
@@ -311,23 +269,18 @@ def _waits_as_told(stage: Stage) -> None:
 def _no_hammering(stage: Stage) -> None:
     stage.open(faults.refuse(503, times=50))
     stage.until(stage.refused, "an attempt to connect", alive=False)
-    stage.wait(3.0)
-    attempts = len(stage.refused())
-    stage.expect(attempts <= 8, f"{attempts} attempts within 3 s at a server that is overloaded")
+    _holds_back(stage, stage.refused, most=8, seconds=3.0, where="at a server that is overloaded")
 
 
 def _forbidden(stage: Stage) -> None:
     stage.open(faults.refuse(403, times=50))
     stage.until(stage.refused, "an attempt to connect", alive=False)
     stage.complains("a connection that is refused")
-    stage.wait(1.5)
-    attempts = len(stage.refused())
-    stage.expect(attempts <= 4, f"{attempts} attempts within 2 s at a server that says no")
+    _holds_back(stage, stage.refused, most=4, where="at a server that says no")
 
 
 def _says_goodbye(stage: Stage) -> None:
-    stage.open()
-    stage.streaming()
+    stage.stream()
     stage.expect(stage.running.ask_to_end(), "it was asked to end, and did not within 5 s")
     closed = stage.until(lambda: stage.entries("closed"), "the end of the connection", alive=False)
     stage.expect(not closed[0].detail.startswith("1006"), "it ended without closing its connection")
@@ -340,6 +293,15 @@ def _comes_back_or_says_so(stage: Stage, what: str) -> None:
     stage.until(either, f"after {what} a new connection that asks for bars again, or an end", alive=False)
     if stage.ended and not stage.series(2):
         stage.complains(what)
+
+
+def _holds_back(
+    stage: Stage, attempts: Callable[[], Sized], *, most: int, seconds: float = 1.5, where: str
+) -> None:
+    """Within some seconds more it does not try again and again."""
+    stage.wait(seconds)
+    count = len(attempts())
+    stage.expect(count <= most, f"{count} attempts within some {seconds:g} s {where}")
 
 
 def _outage(stage: Stage, *, bars: int) -> list[float]:

@@ -186,8 +186,9 @@ class Stage:
         self.until(self.series, f"a create_series for {SYMBOL} {INTERVAL}")
         self.until(lambda: self.entries("reply", "series_completed"), "to be asked for bars")
 
-    def streaming(self) -> None:
-        """The client has all bars that there are so far, and if it prints them, has printed them."""
+    def stream(self, *faults: Fault, **options: Any) -> None:
+        """Opens; then the client has all bars that there are so far, and if it prints them, has printed them."""
+        self.open(*faults, **options)
         self.subscribed()
         if not self._mute:
             self.tells_all()
