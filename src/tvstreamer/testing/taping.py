@@ -21,6 +21,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
@@ -41,6 +42,7 @@ from tvstreamer.tape.player import Offer, index
 from tvstreamer.tape.reader import TapeReader, scan_sends
 from tvstreamer.tape.redact import Redactor, new_key
 from tvstreamer.tape.writer import TapeWriter
+from tvstreamer.testing.beside import BesideTransport, SideConnection
 from tvstreamer.testing.matching import (
     STRICTNESS,
     Ask,
@@ -80,6 +82,10 @@ class _Part:
     playback: MatchedPlayback | None = None
     whole: bool = False
     """Played as it was recorded, to a client that named no subscriptions."""
+    beside: int = 0
+    """The connection that it was recorded beside, to hold what that one does not; 0 for none."""
+    shift: float = 0.0
+    """What its times lack to be those of that connection."""
 
     def holds(self, subscription: Subscription) -> bool:
         symbol, interval = subscription.symbol, subscription.interval
@@ -149,7 +155,7 @@ class UsedTape:
         self._temporary: Path | None = None
         self._recorded = 0
         self._exchanges = 0
-        self._last = 0.0
+        self._last = self._shift = 0.0
         self._credentials = Credentials.from_environment(environ)
         self._bare: Source | None = None
         self._sources: list[Source] = []
@@ -229,7 +235,7 @@ class UsedTape:
 
         def connect() -> Transport:
             part = self._next(subscriptions)
-            return self._play(part, header, clock)
+            return self._beside(part, header, clock)
 
         def more() -> bool:
             return self._fitting(subscriptions) is not None
@@ -270,7 +276,7 @@ class UsedTape:
         raise TapeMismatch(f"{self.path.name}: no connection that has not been played holds all that is subscribed")
 
     def _left(self) -> list[_Part]:
-        return [part for part in self._parts if part.playback is None and not part.whole]
+        return [part for part in self._parts if part.playback is None and not part.whole and not part.beside]
 
     def _fitting(self, subscriptions: Sequence[Subscription]) -> _Part | None:
         left = self._left()
@@ -279,7 +285,28 @@ class UsedTape:
         lenient = self._options.match == "lenient"
         return next((part for part in left if lenient or all(map(part.holds, subscriptions))), None)
 
-    def _play(self, part: _Part, header: Header, clock: Clock) -> Transport:
+    def _beside(self, part: _Part, header: Header, clock: Clock) -> Transport:
+        """A connection of the tape, and what was or is recorded beside it."""
+
+        def known() -> Iterator[SideConnection]:
+            for each in self._parts:
+                if each.beside == part.number and each.playback is None and not each.whole:
+                    own = VirtualClock(moment(header.start, each.opened.t))
+                    yield SideConnection(self._play(each, header, own), own, each.shift)
+
+        def record() -> SideConnection:
+            source = self._recording(self._credentials, (), None, {})
+            self._sources.append(source)
+            transport = source.connector()
+            shift = clock.now() - transport.info.opened_at
+            assert self._writer is not None
+            self._writer.note(self._recorded, {"beside": part.number, "shift": shift - self._shift}, self._last)
+            return SideConnection(transport, source.clock, shift)
+
+        main = self._play(part, header, clock)
+        return BesideTransport(main, clock, known(), record if self.mode == "new_episodes" else None)
+
+    def _play(self, part: _Part, header: Header, clock: Clock) -> ReplayTransport:
         part.playback = MatchedPlayback(
             part.number,
             _records(self.path, part.number),
@@ -471,6 +498,7 @@ class _Side:
         self._tape._recorded += 1
         shift = max(0.0, self._tape._last - at)
         self._numbers[connection] = (self._tape._recorded, shift)
+        self._tape._shift = shift
         return self._noted(self._writer.opened(self._tape._recorded, url, at + shift), shift)
 
     def sent(self, connection: int, text: str, at: float) -> float:
@@ -499,18 +527,21 @@ class _Side:
 def _read(path: Path) -> tuple[Header, list[_Part]]:
     sends = scan_sends(path)
     offers = index(sends)
+    parts: dict[int, _Part] = {}
     with TapeReader(path) as reader:
-        parts = [
-            _Part(
-                record.c,
-                record,
-                [offer for offer in offers if offer.connection == record.c],
-                recorded_questions(sends, record.c),
-            )
-            for record in reader
-            if record.k == "open"
-        ]
-        return reader.header, parts
+        for record in reader:
+            if record.k == "open":
+                mine = [offer for offer in offers if offer.connection == record.c]
+                parts[record.c] = _Part(record.c, record, mine, recorded_questions(sends, record.c))
+            elif record.k == "note" and record.c in parts:
+                _note(record.note, parts[record.c])
+        return reader.header, list(parts.values())
+
+
+def _note(note: Any, part: _Part) -> None:
+    match note:
+        case {"beside": int(number), "shift": int() | float() as shift} if 0 < number < part.number and isfinite(shift):
+            part.beside, part.shift = number, float(shift)
 
 
 def _records(path: Path, connection: int) -> Iterator[Record]:
@@ -620,7 +651,7 @@ def use_tape(
     * `none`: the tape is replayed, and nothing is ever recorded;
     * `once`: recorded when there is no tape yet, else replayed;
     * `new_episodes`: what the tape does not hold is recorded and appended: a client gets a connection of the tape that holds
-      all its subscriptions, or one of `source`;
+      all its subscriptions, or one of `source`, and what it subscribes to later on from one of `source` beside it;
     * `all`: everything is recorded and appended;
     * `rewrite`: everything is recorded and takes the place of the tape;
     * `verify`: everything is asked of `source` again, and `TapeMismatch` raised where it does not answer as the tape does.

@@ -34,6 +34,15 @@ class ReplayTransport:
     def __repr__(self) -> str:
         return f"<ReplayTransport {self.info.url!r}, {'closed' if self._closed.is_set() else 'open'}>"
 
+    @property
+    def due(self) -> float | None:
+        """When the next message, or the end that the server made, is due; None where nothing is left but the tape's own end."""
+        with self._lock:
+            record = None if self._ending is not None else self._playback.peek()
+        if record is None or (record.k == "close" and record.by == "client"):
+            return None
+        return moment(self._header.start, record.t)
+
     def send(self, message: str) -> None:
         if self._closed.is_set() or self._ending is not None:
             raise self._ending or TransportClosed(1000, "closed by this side", by_this_side=True)
