@@ -174,7 +174,8 @@ def test_a_served_tape_refuses_the_studies_that_it_does_not_hold(recorded: tuple
 
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
-    with FakeServer(seed=3, speed=60) as server:
+    # From the middle of a minute on, so that the bar which forms first goes on forming.
+    with FakeServer(seed=3, speed=5, start=1_764_000_005.0) as server:
         yield server
 
 
