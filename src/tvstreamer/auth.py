@@ -150,6 +150,7 @@ def session_cookie(sessionid: str, sessionid_sign: str | None = None) -> str:
     """The Cookie header of a browser session. Raises `InvalidPlan`, without the value, for what cannot be a cookie."""
     pairs = [("sessionid", sessionid)] + ([("sessionid_sign", sessionid_sign)] if sessionid_sign else [])
     for name, value in pairs:
+        _require_text(name, value)
         if _UNSAFE_IN_COOKIE.search(value):
             raise InvalidPlan(
                 f"{name} (not shown, {len(value)} characters): expected no blanks, quotes, commas, semicolons, "
@@ -359,5 +360,11 @@ def _cookies_in(request: _Request) -> dict[str, str]:
 
 def require_header_safe(name: str, value: str) -> None:
     """Raises `InvalidPlan`, without the value, when it could smuggle a second header line."""
+    _require_text(name, value)
     if _UNSAFE_IN_HEADER.search(value):
         raise InvalidPlan(f"{name} (not shown, {len(value)} characters): expected no control characters")
+
+
+def _require_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidPlan(f"{name} (not shown, {type(value).__name__}): expected text")

@@ -12,7 +12,16 @@ from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
 
-from tvstreamer.errors import FramingError, InvalidPlan, TransportClosed, TransportError, TransportTimeout, shorten
+from tvstreamer.errors import (
+    FramingError,
+    InvalidPlan,
+    LocalProtocolError,
+    TransportClosed,
+    TransportError,
+    TransportTimeout,
+    TvError,
+    shorten,
+)
 from tvstreamer.events import Bar
 from tvstreamer.lifetimes import current_watch
 from tvstreamer.protocol.bar_replay import BarReplayProtocol
@@ -149,12 +158,17 @@ class BarReplay:
         while not holds():
             self._turn(what, until)
 
+    def _not_open(self) -> TvError:
+        if self._closed:
+            return TransportClosed(1000, f"{self!r} is closed")
+        return LocalProtocolError(f"{self!r} has not begun: expected `with client.bar_replay(...) as replay`")
+
     def _turn(self, what: str, until: float | None = None) -> None:
         """Takes in what comes next."""
         if self._protocol.failure is not None:
             raise self._protocol.failure
         if self._transport is None:
-            raise TransportClosed(1000, f"{self!r} is closed")
+            raise self._not_open()
         clock = self._source.clock
         left = self._timeout if until is None else until - clock.now()
         if left <= 0:
@@ -189,7 +203,7 @@ class BarReplay:
     def _flush(self) -> None:
         transport = self._transport
         if transport is None:
-            raise TransportClosed(1000, f"{self!r} is closed")
+            raise self._not_open()
         try:
             for message in self._protocol.messages_to_send():
                 transport.send(message)

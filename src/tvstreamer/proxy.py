@@ -26,7 +26,7 @@ from tvstreamer import __version__
 from tvstreamer.clock import Clock, SystemClock
 from tvstreamer.constants import SOCKET_PATH
 from tvstreamer.errors import ConnectFailed, InvalidPlan, InvalidSource, ServerStartError, TapeWriteError, shorten
-from tvstreamer.faults import FaultPlan, Fired
+from tvstreamer.faults import FaultPlan, Fired, plan_of
 from tvstreamer.lifetimes import current_watch
 from tvstreamer.server.listener import Listener, Wake
 from tvstreamer.server.relay import RecordedPeer, Relay
@@ -69,7 +69,7 @@ class Proxy:
         overwrite: bool = False,
         rotate: str | None = None,
         fsync: str = "never",
-        faults: FaultPlan | None = None,
+        faults: FaultPlan | str | os.PathLike[str] | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         timeout: float = TIMEOUT,
@@ -78,7 +78,7 @@ class Proxy:
             raise InvalidPlan(f"port {port!r}: expected 0, for a free one, or a number up to {_LAST_PORT}")
         self.to = _server(to)
         self._clock: Clock = SystemClock()
-        self._plan = faults or FaultPlan()
+        self._plan = plan_of(faults)
         self._timeout = timeout
         self._lock = threading.Lock()
         self._peers: list[RecordedPeer] = []

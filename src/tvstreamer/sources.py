@@ -93,7 +93,8 @@ def open_source(
         own_clock = clock or _clock_of(spec) or SystemClock()
         return Source("connector", "", own_clock, not isinstance(own_clock, VirtualClock), spec, seed)
     raise InvalidSource(
-        f"source {shorten(spec)}: expected 'live', 'fake', a ws:// or wss:// address, the path of a tape, or a Connector"
+        f"source {shorten(spec)}: expected 'live', 'fake', a ws:// or wss:// address, the path of a tape, or a Connector,"
+        " such as the connect of a FakeServer"
     )
 
 

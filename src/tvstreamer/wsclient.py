@@ -57,11 +57,11 @@ Asked = TypeVar("Asked", HistoryRequest, QuoteRequest)
 
 def load_faults(faults: FaultPlan | str | os.PathLike[str] | None) -> FaultPlan | None:
     """A plan as it is, or the one in a file; None for none. Raises `InvalidPlan`."""
-    if not isinstance(faults, str | os.PathLike):
-        return faults
-    from tvstreamer.faults import load_plan
+    if faults is None:
+        return None
+    from tvstreamer.faults import plan_of
 
-    return load_plan(Path(faults))
+    return plan_of(faults)
 
 
 class _Waiting:
@@ -203,6 +203,11 @@ class TvWSClient:
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._wanted = _read_subscriptions(subscriptions)
+        if auth is not None and not isinstance(auth, Credentials):
+            # It may be a secret, in the wrong place.
+            raise InvalidPlan(f"auth (not shown, {type(auth).__name__}): expected Credentials")
+        if auth is not None and (isinstance(token, str) or sessionid or sessionid_sign):
+            raise InvalidPlan("auth and token, sessionid or sessionid_sign: expected one or the other")
         self._credentials = auth or Credentials.from_environment(
             environ, token=None if callable(token) else token, sessionid=sessionid, sessionid_sign=sessionid_sign
         )
@@ -473,6 +478,8 @@ class TvWSClient:
 
     def poll(self, timeout: float) -> list[Event] | None:
         """The events of one message or deadline; none when `timeout` seconds pass without; None at the end of the stream."""
+        if not isinstance(timeout, int | float) or math.isnan(timeout):
+            raise InvalidPlan(f"timeout {shorten(timeout)}: expected a number of seconds")
         if self._pump is None:
             if self._closed.is_set():
                 return None

@@ -84,6 +84,12 @@ def test_a_control_character_is_refused_without_showing_the_value(smuggled: str)
         assert "hidden" not in str(caught.value)
 
 
+def test_what_is_no_text_is_refused_without_showing_it() -> None:
+    for build in (lambda: Credentials(token=4711), lambda: session_cookie("ok", 4711)):  # type: ignore[arg-type]
+        with pytest.raises(InvalidPlan, match=r"not shown, int\): expected text"):
+            build()
+
+
 @pytest.mark.parametrize("value", ["hidden; other=1", "hid den", 'hidden"', "hidden,"])
 def test_what_would_end_a_cookie_is_refused_without_showing_it(value: str) -> None:
     with pytest.raises(InvalidPlan, match="sessionid_sign") as caught:

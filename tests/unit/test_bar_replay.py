@@ -14,6 +14,7 @@ from tvstreamer import (
     FakeServer,
     FaultPlan,
     InvalidPlan,
+    LocalProtocolError,
     RemoteProtocolError,
     SymbolError,
     TapeMismatch,
@@ -153,6 +154,17 @@ def test_a_server_that_breaks_the_framing_is_left() -> None:
 def test_a_tape_holds_no_replay(tmp_path: Path) -> None:
     with pytest.raises(TapeMismatch, match="a tape holds none"):
         TvWSClient(source=tmp_path / "s.jsonl").bar_replay(BTC, "60", 0)
+
+
+def test_a_replay_begins_with_its_block_and_ends_with_it() -> None:
+    with server() as fake:
+        replay = TvWSClient(source=fake.connect).bar_replay(BTC, "60", 0)
+        with pytest.raises(LocalProtocolError, match="has not begun: expected `with"):
+            replay.step()
+        with replay:
+            assert replay.history
+        with pytest.raises(TransportClosed, match="is closed"):
+            replay.step()
 
 
 @pytest.mark.parametrize("start", [datetime(2026, 1, 1), "yesterday", True, None])  # noqa: DTZ001 - that is what is refused

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import math
 import threading
 import traceback
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from tvstreamer import (
     Connected,
     ConnectFailed,
     ContinuityError,
+    Credentials,
     Disconnected,
     Event,
     FakeServer,
@@ -175,11 +177,25 @@ def test_close_from_another_thread_ends_the_stream() -> None:
     [
         ({"n_init_bars": 0}, InvalidPlan),
         ({"backlog": 0}, InvalidPlan),
+        ({"faults": [faults.close(1006)]}, InvalidPlan),
+        ({"auth": "env"}, InvalidPlan),
+        ({"token": 7}, InvalidPlan),
+        ({"sessionid": 7}, InvalidPlan),
+        ({"auth": Credentials(), "token": "x"}, InvalidPlan),
+        ({"auth": Credentials(), "sessionid": "x"}, InvalidPlan),
     ],
 )
-def test_a_wrong_argument_is_refused_when_the_client_is_made(options: dict[str, int], error: type[Exception]) -> None:
+def test_a_wrong_argument_is_refused_when_the_client_is_made(options: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
-        TvWSClient([PAIR], source="fake", **options)  # type: ignore[arg-type]
+        TvWSClient([PAIR], source="fake", **options)
+
+
+@pytest.mark.parametrize("timeout", [None, "1", math.nan])
+def test_a_wait_that_is_no_number_is_refused_and_breaks_nothing(timeout: Any) -> None:
+    with TvWSClient([PAIR], source="fake:seed=1,speed=max") as client:
+        with pytest.raises(InvalidPlan, match="expected a number of seconds"):
+            client.poll(timeout)
+        assert any(isinstance(event, Bar) for _ in range(20) for event in client.poll(1) or [])
 
 
 @pytest.mark.parametrize(

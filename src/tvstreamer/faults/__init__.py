@@ -45,7 +45,7 @@ from tvstreamer.faults.kinds import (
     wrong_length,
 )
 from tvstreamer.faults.plan import FaultPlan
-from tvstreamer.faults.toml import load_plan, parse_plan
+from tvstreamer.faults.toml import load_plan, parse_plan, plan_of
 from tvstreamer.faults.triggers import Fired
 
 __all__ = [
@@ -70,6 +70,7 @@ __all__ = [
     "merge",
     "missing_bar",
     "parse_plan",
+    "plan_of",
     "protocol_error",
     "refuse",
     "reorder",

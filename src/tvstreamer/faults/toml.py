@@ -38,6 +38,19 @@ _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_00
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f\"\\]*")
 
 
+def plan_of(value: FaultPlan | str | PathLike[str] | None) -> FaultPlan:
+    """A plan as it is, the one in a file, or the empty one. Raises `InvalidPlan`."""
+    from tvstreamer.faults.plan import FaultPlan
+
+    if value is None:
+        return FaultPlan()
+    if isinstance(value, FaultPlan):
+        return value
+    if isinstance(value, str) or hasattr(value, "__fspath__"):
+        return load_plan(value)
+    raise InvalidPlan(f"faults {shorten(value)}: expected a FaultPlan, or the path of one in TOML")
+
+
 def load_plan(path: str | PathLike[str]) -> FaultPlan:
     """Reads the plan in a file. Raises `InvalidPlan`, also where there is no such file."""
     try:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from tvstreamer.clock import Clock, SystemClock, VirtualClock, duration
 from tvstreamer.constants import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, SOCKET_PATH
 from tvstreamer.errors import ConnectFailed, InvalidPlan, VerificationFailed, shorten
-from tvstreamer.faults import FaultPlan, Fired
+from tvstreamer.faults import FaultPlan, Fired, plan_of
 from tvstreamer.faults.kinds import Carrier
 from tvstreamer.intervals import Interval
 from tvstreamer.lifetimes import current_watch
@@ -126,8 +126,8 @@ class FakeServer:
     clock begins, in seconds since the epoch: bars after it are played as time comes to them. Without it, it is where a tape
     among the markets begins, else the present (`speed="max"`: a moment fixed by the seed).
 
-    `faults` are those of all its connections, numbered from 1 in the order in which they are asked for, in memory and over
-    the port alike. With `tls` its port speaks `wss://`, with a certificate that is made up
+    `faults`, a plan or the path of one, are those of all its connections, numbered from 1 in the order in which they are
+    asked for, in memory and over the port alike. With `tls` its port speaks `wss://`, with a certificate that is made up
     (`ca_pem` makes clients trust it) or with the PEM files of a certificate and its key. A client on that port which does
     not read is dropped once `most_unsent` characters wait for it, or, with `slow_client="conflate"`, told less: when it
     reads again, where things stand. On a virtual clock each client has all the time that it takes.
@@ -157,7 +157,7 @@ class FakeServer:
         forbidden: Collection[str] = (),
         slow_client: SlowClient = "drop",
         most_unsent: int = MOST_UNSENT,
-        faults: FaultPlan | None = None,
+        faults: FaultPlan | str | Path | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         tls: bool | tuple[str | Path, str | Path] = False,
@@ -218,7 +218,7 @@ class FakeServer:
         self._lock = threading.RLock()
         self._peers: list[tuple[Peer, ServedTransport | None]] = []
         """The connections that there are and the newest that were, those in memory with their client's end."""
-        self._plan = faults or FaultPlan()
+        self._plan = plan_of(faults)
         self._refused: list[Fired] = []
         self._listener: Listener | None = None
         self._closed = False
@@ -280,8 +280,11 @@ class FakeServer:
     def connect(self) -> ServedTransport:
         """A connection in memory, without a socket: this is a `Connector`.
 
-        Raises `ConnectFailed` where a fault refuses it, and `UnsupportedFault` where the plan has faults of bytes.
+        Raises `ConnectFailed` where a fault refuses it or the server is closed, and `UnsupportedFault` where the plan has faults
+        of bytes.
         """
+        if self._closed:
+            raise ConnectFailed("fake:", "the server is closed")
         self._plan.require(_IN_MEMORY, "a connection in memory")
         peer = self._new_connection(self._manners, self.clock)
         transport = ServedTransport(peer, self.clock, url="fake:")
@@ -533,14 +536,14 @@ class FakeServer:
 
     # --- faults ---------------------------------------------------------------------------------------------------
 
-    def set_faults(self, plan: FaultPlan | None) -> None:
-        """Another plan, or none, for all connections made from now on, and for those that are open.
+    def set_faults(self, plan: FaultPlan | str | Path | None) -> None:
+        """Another plan, one in a file, or none, for all connections made from now on, and for those that are open.
 
         For an open one, `at` and `after` count from now, and what the old plan withheld comes at once; a connection that a
         fault has ended stays ended. Raises `UnsupportedFault`, and changes nothing, where a connection is open in memory and
         the plan has faults of bytes.
         """
-        plan = plan or FaultPlan()
+        plan = plan_of(plan)
         with self._lock:
             if any(peer.open and transport is not None for peer, transport in self._peers):
                 plan.require(_IN_MEMORY, "a connection in memory")

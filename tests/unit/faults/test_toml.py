@@ -9,7 +9,7 @@ import pytest
 from tvstreamer import faults
 from tvstreamer.errors import InvalidPlan
 from tvstreamer.faults import FaultPlan, load_plan, parse_plan
-from tvstreamer.faults.toml import parse_duration, read_plan
+from tvstreamer.faults.toml import parse_duration, plan_of, read_plan
 
 TEXT = """\
 seed = 7
@@ -104,6 +104,14 @@ def test_a_plan_is_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "plan.toml"
     path.write_text(TEXT, encoding="utf-8")
     assert load_plan(path) == load_plan(str(path)) == PLAN
+
+
+def test_a_plan_is_one_or_in_a_file_or_empty(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(TEXT, encoding="utf-8")
+    assert [plan_of(each) for each in (PLAN, path, str(path), None)] == [PLAN, PLAN, PLAN, FaultPlan()]
+    with pytest.raises(InvalidPlan, match=r"faults \[.*: expected a FaultPlan, or the path of one"):
+        plan_of(list(PLAN))  # type: ignore[arg-type]
 
 
 def test_a_file_that_holds_no_plan_is_named(tmp_path: Path) -> None:

@@ -12,8 +12,18 @@ import pytest
 from tvstreamer import Bar, Event, Subscription, Tick, TvWSClient
 from tvstreamer.auth import page_token, token_expiry
 from tvstreamer.clock import VirtualClock
-from tvstreamer.errors import AuthError, FramingError, InvalidPlan, SeriesError, SymbolError, TransportClosed, VerificationFailed
+from tvstreamer.errors import (
+    AuthError,
+    ConnectFailed,
+    FramingError,
+    InvalidPlan,
+    SeriesError,
+    SymbolError,
+    TransportClosed,
+    VerificationFailed,
+)
 from tvstreamer.events import HistoryComplete, SeriesFailed, StudyFailed, SymbolFailed
+from tvstreamer.faults import close
 from tvstreamer.protocol import framing
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.plans import Plan
@@ -206,6 +216,20 @@ def test_a_closed_server_does_not_start_again() -> None:
     server.close()
     with pytest.raises(InvalidPlan, match="closed"):
         server.start()
+    with pytest.raises(ConnectFailed, match="the server is closed"):
+        server.connect()
+
+
+def test_its_faults_are_a_plan_or_the_file_of_one(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text('[[fault]]\nkind = "refuse"\nstatus = 429\n', encoding="utf-8")
+    with FakeServer(faults=path) as server:
+        with pytest.raises(ConnectFailed, match="429"):
+            server.connect()
+        with pytest.raises(InvalidPlan, match="expected a FaultPlan"):
+            server.set_faults([close(1006)])  # type: ignore[arg-type]
+        server.set_faults(None)
+        server.connect()
 
 
 def test_the_journal_tells_what_was_asked_for() -> None:
