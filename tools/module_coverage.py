@@ -24,8 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("src/tvstreamer")
 CORE = (
     "faults/**/*.py",
+    "http/**/*.py",
     "protocol/**/*.py",
     "tape/**/*.py",
+    "addresses.py",
     "routing.py",
     "continuity.py",
     "reconnect.py",

@@ -17,6 +17,7 @@ from tvstreamer.server.http.http11 import (
     RequestReader,
     json_response,
     not_allowed,
+    otherwise,
 )
 
 POST = b'POST /a%20b?x=1&y=&x=2 HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 4\r\n\r\n{"a}'
@@ -99,3 +100,20 @@ def test_a_method_that_is_not_allowed_is_told_which_are() -> None:
     assert refused is not None
     assert (refused.status, refused.headers) == (405, (("Allow", "GET, HEAD"),))
     assert not_allowed(HttpRequest("GET", "/"), "GET") is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "/ping", 200, "pong"),
+        ("POST", "/ping", 405, "expected GET or HEAD"),
+        ("GET", "/socket.io/websocket", 426, "here is a WebSocket"),
+        ("GET", "/nothing", 404, "nothing at '/nothing'; the WebSocket is at /socket.io/websocket"),
+    ],
+)
+def test_what_nobody_else_answers_is_answered_all_the_same(method: str, path: str, status: int, said: str) -> None:
+    answer = otherwise(HttpRequest(method, path))
+    assert answer.status == status
+    assert said in answer.body
+    headers, body = answer.parts()
+    assert ("Content-Length", str(len(body))) in headers
