@@ -57,9 +57,9 @@ class HttpClient:
     environment, as those of `TvWSClient` do. They go to the page with the token and nowhere else: no redirect to another host is
     followed.
 
-    `timeout` is for how many seconds the server may be silent, and how many the whole answer may take once it has begun; `most`
-    is how many bytes an answer may have. `headers` are sent with every request, in place of ours where they have the same name.
-    All methods may be called from any thread, one request is made at a time.
+    `timeout` is how many seconds a request may take in all, redirects included, `most` how many bytes an answer may have.
+    `headers` are sent with every request, in place of ours where they have the same name. All methods may be called from any
+    thread, one request is made at a time.
     """
 
     def __init__(
@@ -204,23 +204,37 @@ class HttpClient:
         pairs = [*self._headers, ("Accept", expected), *([("Cookie", cookie)] if cookie else [])]
         # As bytes: the library's own error for what is not ASCII shows the value.
         headers = [(name.encode("utf-8", "replace"), value.encode("utf-8", "replace")) for name, value in pairs]
+        left = max(0.001, deadline - self._clock.now())
+        end = _End(client, left)
         try:
-            with client.stream("GET", url, headers=headers, timeout=max(0.001, deadline - self._clock.now())) as response:
+            with end, client.stream("GET", url, headers=headers, timeout=left) as response:
                 return response, self._read(url, response, deadline)
         except TvError:
             # A timeout of ours is an OSError, too.
             raise
-        except httpx.TimeoutException:
-            raise TransportTimeout(f"GET {_shown(url)}: no answer within {self._timeout:g} s") from None
-        except httpx.DecodingError as error:
-            raise RemoteProtocolError(f"GET {_shown(url)}: a body that cannot be unpacked: {shorten(str(error))}") from None
-        except httpx.RemoteProtocolError as error:
-            raise RemoteProtocolError(f"GET {_shown(url)}: what answered does not speak HTTP: {shorten(str(error))}") from None
-        except (httpx.TransportError, OSError) as error:
-            # Theirs hold the request, and so the cookie.
-            raise _unreached(url, error) from None
-        except httpx.InvalidURL as error:
-            raise ConnectFailed(_shown(url), f"not an address: {shorten(str(error))}", permanent=True) from None
+        except Exception as error:
+            if end.came or isinstance(error, httpx.TimeoutException):
+                raise TransportTimeout(f"GET {_shown(url)}: no answer within {self._timeout:g} s") from None
+            raise self._told(url, error) from None
+        finally:
+            if end.came:
+                self._client = None
+
+    def _told(self, url: str, error: Exception) -> Exception:
+        """An error of the library as one of ours, without it: theirs hold the request, and so the cookie."""
+        import httpx
+
+        match error:
+            case httpx.DecodingError():
+                return RemoteProtocolError(f"GET {_shown(url)}: a body that cannot be unpacked: {shorten(str(error))}")
+            case httpx.RemoteProtocolError():
+                return RemoteProtocolError(f"GET {_shown(url)}: what answered does not speak HTTP: {shorten(str(error))}")
+            case httpx.TransportError() | OSError():
+                return _unreached(url, error)
+            case httpx.InvalidURL():
+                return ConnectFailed(_shown(url), f"not an address: {shorten(str(error))}", permanent=True)
+            case _:
+                return error
 
     def _read(self, url: str, response: httpx.Response, deadline: float) -> bytes:
         parts: list[bytes] = []
@@ -241,6 +255,30 @@ class HttpClient:
             self._client = _new_client(self._site)
             self._watch.opened(self)
         return self._client
+
+
+class _End:
+    """A context in which a client's connections end when the time is over.
+
+    The library's own timeouts begin anew with every byte that arrives, so that a server could go on for ever.
+    """
+
+    def __init__(self, client: httpx.Client, seconds: float) -> None:
+        self.came = False
+        self._client = client
+        self._timer = threading.Timer(seconds, self._come)
+        self._timer.daemon = True
+
+    def _come(self) -> None:
+        self.came = True
+        self._client.close()
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._timer.join()
 
 
 def _query(text: str, filters: dict[str, Any]) -> SearchQuery:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import json
 import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -352,6 +354,53 @@ def test_an_answer_that_takes_too_long_in_all_is_a_timeout() -> None:
 def test_no_error_of_the_library_escapes(error: Exception, kind: type[TvError], said: str) -> None:
     with client(raising(error)) as http, pytest.raises(kind, match=said):
         http.fetch_token()
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n"])
+def test_a_server_that_never_comes_to_an_end_is_a_timeout(begin: bytes) -> None:
+    over = threading.Event()
+
+    def drip() -> None:
+        with contextlib.suppress(OSError), server.accept()[0] as connection:
+            connection.recv(4096)
+            connection.sendall(begin)
+            while not over.wait(0.01):
+                connection.sendall(b"X: y\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        with HttpClient(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.3) as http:
+            with pytest.raises(TransportTimeout, match="within 0.3 s"):
+                list(http.search())
+        over.set()
+        thread.join(20)
+
+
+def test_after_a_timeout_the_client_goes_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            # The first one gets nothing.
+            silent, second = server.accept()[0], server.accept()[0]
+            second.recv(4096)
+            second.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(EMPTY), EMPTY))
+            for connection in (silent, second):
+                connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with HttpClient(address, timeout=1) as http:
+            with pytest.raises(TransportTimeout):
+                list(http.search())
+            assert list(http.search()) == []
+        thread.join(20)
+
+
+def test_a_mistake_of_a_server_in_this_process_is_not_hidden() -> None:
+    with client(raising(ZeroDivisionError())) as http, pytest.raises(ZeroDivisionError):
+        list(http.search())
 
 
 def test_where_nobody_listens_is_told() -> None:
