@@ -6,6 +6,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+THIS := --constraint constraints.txt --build-constraint constraints.txt \
+	--editable '.[cli,http,hypothesis,parquet,tzdata,vcr,zstd]' --group dev
 IN_VENV := VIRTUAL_ENV="$(abspath $(VENV))" PATH="$(abspath $(BIN)):$$PATH"
 
 .PHONY: help
@@ -14,6 +16,7 @@ help:
 	@echo 'make test    everything that CI checks: lint, types, layers, tests, coverage'
 	@echo 'make quick   the static checks and the unit tests'
 	@echo 'make bench   measure speed, memory and import time'
+	@echo 'make company see the pytest plugin get along with others, which the project itself has no use for'
 	@echo 'make setup   only make $(VENV), from $(PYTHON)'
 	@echo 'make clean   remove $(VENV) and what tools have left behind'
 
@@ -33,6 +36,17 @@ quick: $(READY)
 bench: $(READY)
 	@$(BIN)/python tools/bench
 
+# Whatever their newest versions are: what breaks there is news, not a reason to hold up a change.
+COMPANY := build/company
+
+.PHONY: company
+company:
+	$(PYTHON) -m venv $(COMPANY)
+	$(COMPANY)/bin/python -m pip install --quiet --upgrade --constraint constraints.txt pip
+	$(COMPANY)/bin/python -m pip install --quiet $(THIS)
+	$(COMPANY)/bin/python -m pip install --quiet pytest-asyncio pytest-recording
+	$(COMPANY)/bin/python -m pytest -p no:asyncio tests/plugin -k gets_along
+
 .PHONY: setup venv
 setup venv: $(READY)
 
@@ -47,8 +61,7 @@ $(READY): pyproject.toml constraints.txt
 	    $(PYTHON) -m venv $(VENV); \
 	fi
 	$(BIN)/python -m pip install --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --constraint constraints.txt --build-constraint constraints.txt \
-	    --editable '.[cli,http,hypothesis,parquet,tzdata,vcr,zstd]' --group dev
+	$(BIN)/python -m pip install $(THIS)
 	@touch $@
 
 .PHONY: clean

@@ -555,21 +555,24 @@ def test_a_suite_that_does_not_use_it_loads_nothing_of_it(pytester: pytest.Pytes
     pytester.runpytest_subprocess(*PLUGIN, "-W", "error", "--strict-markers").assert_outcomes(passed=1)
 
 
-def test_it_gets_along_with_other_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Whichever of them are installed; anyio's and pytest-randomly always are where these tests run.
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_it_gets_along_with_other_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: str) -> None:
+    # Whichever of them are installed: `make company` has those that the project itself has no use for.
     asynchronous = {"anyio.pytest_plugin": "@pytest.mark.anyio", "pytest_asyncio.plugin": "@pytest.mark.asyncio"}
-    names = [name for name in ("pytest_randomly", "pytest_recording.plugin", *asynchronous) if find(name)]
+    names = [name for name in ("xdist", "pytest_randomly", "pytest_recording.plugin", *asynchronous) if find(name)]
     tests = [
         f"{mark}\nasync def test_{number}(tv_client): assert tv_client(['BINANCE:BTCUSDT']).poll(1)"
         for number, (name, mark) in enumerate(asynchronous.items())
         if name in names
     ]
+    if "pytest_recording.plugin" in names:
+        tests.append("@pytest.mark.vcr\n@pytest.mark.tv_tape\ndef test_both(vcr, tv_replay): assert tv_replay.path.stem == 'test_both'")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     if "pytest_asyncio.plugin" in names:
         pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile(test_mod="\n".join([STREAMS, "@pytest.fixture\ndef anyio_backend(): return 'asyncio'", *tests]))
     loaded = [arg for name in names for arg in ("-p", name)]
-    result = pytester.runpytest_subprocess(*PLUGIN, *loaded, "-W", "error", "--strict-markers", "--tv-record=once")
+    result = pytester.runpytest_subprocess(*PLUGIN, *loaded, "-n", workers, "-W", "error", "--strict-markers", "--tv-record=once")
     result.assert_outcomes(passed=1 + len(tests))
 
 
