@@ -100,6 +100,8 @@ def test_a_marker_wins_over_tv_config_and_a_command_over_both(pytester: pytest.P
         (("--tv-record=any",), "*tv_record 'any': expected one of none, once, new_episodes, all, rewrite, verify*"),
         (("--tv-on-expiry=stop",), "*tv_on_expiry 'stop': expected one of warn, fail*"),
         (("--tv-seed=x",), "*tv_seed 'x': expected a whole number*"),
+        (("--tv-speed=fast",), "*tv_speed: speed 'fast': expected 'max' or a number*"),
+        (("--tv-max-age=old",), "*tv_max_age: duration 'old': expected seconds, or numbers with d, h*"),
     ],
 )
 def test_a_wrong_value_names_the_right_ones(pytester: pytest.Pytester, args: tuple[str, ...], message: str) -> None:
@@ -226,6 +228,13 @@ def test_workers_record_side_by_side_and_know_together_what_is_an_orphan(pyteste
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*tapes that no test has*", "*test_gone.jsonl"])
     assert sorted(path.name for path in tapes.iterdir()) == [*(f"test_btc[{n}].jsonl" for n in range(4)), "test_gone.jsonl"]
+
+
+def test_workers_that_append_to_one_tape_lose_nothing(pytester: pytest.Pytester) -> None:
+    tests = STREAMS.replace("def test_btc(", '@pytest.mark.parametrize("n", range(6))\ndef test_btc(n, ')
+    pytester.makepyfile(test_mod=tests.replace("tv_tape(", 'tv_tape("shared.jsonl", '))
+    run(pytester, "-n", "2", "--tv-record=all").assert_outcomes(passed=6)
+    assert (pytester.path / "tapes" / "shared.jsonl").read_text().count('"k":"open"') == 6
 
 
 def test_tapes_may_lie_elsewhere(pytester: pytest.Pytester) -> None:

@@ -107,7 +107,22 @@ def pytest_configure(config: pytest.Config) -> None:
     seed = setting(config, "tv_seed")
     if seed and not seed.isdecimal():
         raise pytest.UsageError(f"tv_seed {seed!r}: expected a whole number")
+    _check_numbers(config)
     _update_goldens(config, True)
+
+
+def _check_numbers(config: pytest.Config) -> None:
+    given = {name: value for name in ("tv_speed", "tv_max_age") if (value := setting(config, name))}
+    if given:
+        from tvstreamer.clock import duration
+        from tvstreamer.errors import TvError
+        from tvstreamer.sources import parse_speed
+
+        for name, value in given.items():
+            try:
+                parse_speed(value) if name == "tv_speed" else duration(value)
+            except TvError as error:
+                raise pytest.UsageError(f"{name}: {error}") from error
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -42,6 +42,7 @@ from tvstreamer.tape.player import Offer, index
 from tvstreamer.tape.reader import TapeReader, scan_sends
 from tvstreamer.tape.redact import Redactor, new_key
 from tvstreamer.tape.writer import TapeWriter
+from tvstreamer.testing.appending import Copied, append, file_now, held
 from tvstreamer.testing.beside import BesideTransport, SideConnection
 from tvstreamer.testing.matching import (
     STRICTNESS,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
 Hook = Callable[[str], str | None]
 """Given the text of a payload, what to put in its place; None for nothing."""
 _MATCH_ON = ("session_kind",)
+_APPENDING = ("all", "new_episodes")
 _ANYBODY = Redactor(key=bytes(32))
 
 
@@ -153,6 +155,7 @@ class UsedTape:
             self._header, self._parts = _read(path)
         self._writer: TapeWriter | None = None
         self._temporary: Path | None = None
+        self._copied = Copied(None)
         self._recorded = 0
         self._exchanges = 0
         self._last = self._shift = 0.0
@@ -408,7 +411,8 @@ class UsedTape:
 
     def _begin(self, clock: Clock, url: str, subscriptions: Sequence[Subscription], seed: int | None) -> TapeWriter:
         """Opens the temporary file, with what is to stay of the old tape in it."""
-        old = self.path if self.mode in ("all", "new_episodes") and self.path.exists() else None
+        self._copied = Copied(file_now(self.path))
+        old = self.path if self.mode in _APPENDING and self._copied.file is not None else None
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = self.path.parent / f".tv-{os.getpid()}-{secrets.token_hex(6)}.tmp"
         key = new_key(None if seed is None else random.Random(seed))
@@ -435,6 +439,7 @@ class UsedTape:
                 writer.finish()
                 self._temporary.unlink(missing_ok=True)
                 raise
+            self._copied = replace(self._copied, records=writer.records, connection=self._recorded)
         return writer
 
     # --- the end ------------------------------------------------------------------------------------------------------
@@ -468,11 +473,25 @@ class UsedTape:
                 if passed and self.mode == "verify":
                     self._compare(temporary)
                 elif passed and (self.observer.transcripts or self._exchanges):
-                    os.replace(temporary, self.path)
+                    self._put_in_place(temporary)
             finally:
                 temporary.unlink(missing_ok=True)
         if passed and self._options.require_all_played and not self.all_played:
             raise TapeMismatch(f"{self.path.name}: recorded, but not asked for: {'; '.join(self.unplayed)}")
+
+    def _put_in_place(self, recorded: Path) -> None:
+        with held(self.path):
+            now = file_now(self.path)
+            if self.mode in _APPENDING and now is not None and now != self._copied.file:
+                # Somebody else has appended to it.
+                merged = recorded.with_suffix(".both")
+                try:
+                    append(self.path, recorded, self._copied, merged, self.redactor)
+                    os.replace(merged, self.path)
+                finally:
+                    merged.unlink(missing_ok=True)
+            else:
+                os.replace(recorded, self.path)
 
     def _compare(self, now: Path) -> None:
         diff = list(difflib.unified_diff(shape(self.path), shape(now), self.path.name, "the feed now", lineterm=""))
