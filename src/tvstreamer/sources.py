@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from urllib.parse import urlsplit
 
 from tvstreamer.auth import Credentials
 from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
@@ -88,7 +89,7 @@ def open_source(
         if spec.partition(":")[0] == "fake":
             return _fake(fake_options(spec), seed, speed)
     if isinstance(spec, str | os.PathLike):
-        return _tape(Path(spec), speed)
+        return _tape(spec, speed)
     if callable(spec):
         own_clock = clock or _clock_of(spec) or SystemClock()
         return Source("connector", "", own_clock, not isinstance(own_clock, VirtualClock), spec, seed)
@@ -130,6 +131,15 @@ def socket_url(spec: str) -> str | None:
         return None
     if not rest.startswith("//") or len(rest) < 3:
         raise InvalidSource(f"source {shorten(spec)}: expected {kind}://HOST[:PORT]/PATH")
+    try:
+        address = urlsplit(spec)
+        has_place = address.hostname is not None and address.port != 0
+    except ValueError:
+        has_place = False
+    if not has_place:
+        # Without what may be a secret in front of the host.
+        shown = shorten(spec.rpartition("@")[2])
+        raise InvalidSource(f"source {shown}: expected {kind}://HOST[:PORT]/PATH, the port up to 65535")
     return spec
 
 
@@ -195,11 +205,13 @@ def _fake(options: dict[str, str], seed: int | None, speed: float | str | None) 
     return Source("fake", "fake:", server.clock, threaded, server.connect, chosen, close=server.close)
 
 
-def _tape(path: Path, speed: float | str | None) -> Source:
+def _tape(spec: str | os.PathLike[str], speed: float | str | None) -> Source:
     from tvstreamer.transports.replay import ReplayConnector
 
+    path = Path(spec)
     if not path.exists():
-        raise InvalidSource(f"source {shorten(str(path))}: no such file, and none of live, fake, ws://, wss://")
+        # A path made of an address that we do not know would have lost one of its slashes.
+        raise InvalidSource(f"source {shorten(os.fspath(spec))}: no such file, and none of live, fake, ws://, wss://")
     factor = parse_speed(speed)
 
     def clock_from(start: float) -> Clock:

@@ -252,6 +252,8 @@ class TvWSClient:
         self._fsync = fsync
         self._threaded = threaded
         self._backlog = backlog
+        if end is not None and end < begin:
+            raise InvalidPlan(f"begin {begin!r} and end {end!r}: expected an end behind the beginning")
         self._window = (begin, end)
         self._source: Source | None = None
         self._pump: Turning | None = None

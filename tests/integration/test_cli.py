@@ -361,7 +361,10 @@ def test_a_symbol_that_is_not_on_the_tape_exits_with_1(recorded: tuple[Path, byt
         (["record", "--source", FAKE, "-o", "never-written"], "--symbol"),
         (["quote", "--source", FAKE], "--symbol"),
         (["record", "--source", FAKE, "-s", SYMBOL], "--output"),
+        (["record", "--source", FAKE, "-s", SYMBOL, "-o", "./e.jsonl", "--events", "e.jsonl"], "another file than that of the tape"),
+        (["stream", "--source", "ws://127.0.0.1:99999/", "-s", SYMBOL], "the port up to 65535"),
         (["serve", "no-such-tape"], "no-such-tape"),
+        (["serve", "bars.csv"], "bars are a market: --market bars.csv"),
         (["serve", "."], "a directory"),
         (["serve", "--plan", "gold"], "expected one of anonymous, free"),
         (["serve", "--tls-ca", "ca.pem"], "--tls with it"),
@@ -379,6 +382,10 @@ def test_a_symbol_that_is_not_on_the_tape_exits_with_1(recorded: tuple[Path, byt
 )
 def test_wrong_usage_exits_with_2(words: list[str], said: str) -> None:
     assert said in complaint(2, *words)
+
+
+def test_a_replay_that_would_end_before_it_begins_is_refused(recorded: tuple[Path, bytes]) -> None:
+    assert "begin 10.0 and end 5.0: expected" in complaint(2, "replay", recorded[0], "--from", "10", "--to", "5")
 
 
 @pytest.mark.parametrize(
@@ -433,7 +440,7 @@ def test_an_output_that_cannot_be_written_exits_with_6(recorded: tuple[Path, byt
     tape = recorded[0]
     before = tape.read_bytes()
     words = ["record", "--source", FAKE, "-s", SYMBOL, "--max-events", 5, "-o"]
-    assert "exists already" in complaint(6, *words, tape)
+    assert "exists already; expected a new name, or overwrite=True, --overwrite" in complaint(6, *words, tape)
     assert tape.read_bytes() == before
     assert "No such file" in complaint(6, *words, tmp_path / "absent" / "tape")
     assert "No such file" in complaint(6, *words, tmp_path / "tape", "--events", tmp_path / "absent" / "events")

@@ -72,12 +72,20 @@ def test_a_connector_is_a_source_and_its_clock_decides_about_the_thread() -> Non
     "spec",
     [
         "live:host=", "live:port=1", "live:host", "live:host=a/b.c", "live:host=nowhere", "fake:seed=x", "fake:seed=-1", "fake:speed=0",
-        "fake:speed=inf", "fake:speed=fast", "fake:sed=1", "ws:", "ws://", "wss:/x", "no-such-file.jsonl", 7, None,
+        "fake:speed=inf", "fake:speed=fast", "fake:sed=1", "ws:", "ws://", "wss:/x", "ws://:80/x", "ws://h:0", "ws://h:65536/x", "wss://[h", "no-such-file.jsonl", 7, None,
     ],
 )  # fmt: skip
 def test_what_names_nothing_is_refused_with_what_was_expected(spec: object) -> None:
     with pytest.raises(InvalidSource, match="expected|no such file"):
         opened(spec)
+
+
+def test_what_is_refused_is_shown_as_it_was_written_but_for_secrets() -> None:
+    with pytest.raises(InvalidSource, match="source 'http://127.0.0.1:1/': no such file, and none of live, fake"):
+        opened("http://127.0.0.1:1/")
+    with pytest.raises(InvalidSource, match="the port up to 65535") as caught:
+        opened("ws://me:hidden@127.0.0.1:65536/")
+    assert "hidden" not in str(caught.value)
 
 
 def test_options_of_a_fake_are_for_a_fake() -> None:

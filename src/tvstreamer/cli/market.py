@@ -16,7 +16,7 @@ from tvstreamer.cli.progress import history_bar
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
 from tvstreamer.clock import VirtualClock
-from tvstreamer.errors import InvalidPlan, ServerError, SymbolError, TapeWriteError
+from tvstreamer.errors import InvalidPlan, ServerError, SymbolError, TapeWriteError, shorten
 from tvstreamer.events import Event
 from tvstreamer.protocol.charts import OnGap
 from tvstreamer.protocol.fields import FIELD_SETS
@@ -119,8 +119,8 @@ def stream(
 
 def history(
     auth: str,
-    symbol: str,
-    interval: str,
+    symbol: list[str],
+    interval: list[str],
     bars: int | None,
     source: str,
     format: str,
@@ -131,6 +131,7 @@ def history(
     **options: str | None,
 ) -> int:
     start = options["from"]
+    name, length = _one("--symbol", symbol), _one("--interval", interval)
     if bars is not None and start is not None:
         raise InvalidPlan(f"--bars {bars} and --from {start!r}: expected one of them")
     if output is not None and not overwrite and Path(output).exists():
@@ -139,9 +140,9 @@ def history(
     # There is no loop here that could look at a flag, and nothing is written before all is there.
     with Stopping(at_once=True):
         client = TvWSClient(source=source, **identity(auth, source, os.environ))
-        with client, history_bar(f"{symbol} {interval}") as on_progress:
+        with client, history_bar(f"{name} {length}") as on_progress:
             result = client.get_history(
-                symbol, interval, bars, start=start, end=to, timeout=timeout, on_progress=on_progress
+                name, length, bars, start=start, end=to, timeout=timeout, on_progress=on_progress
             )
         with _output(output, overwrite) as stream:
             show = printer(format, stream=stream)
@@ -152,6 +153,13 @@ def history(
         why = f"the server cut it: {result.limit}" if result.limit else "that is all the server gives"
         print(f"tvstreamer: {len(result)}{wanted} bars: {why}", file=sys.stderr)
     return 0
+
+
+def _one(option: str, values: list[str]) -> str:
+    """`stream` and `quote` take several of these, so whoever gives several expects that all count."""
+    if len(values) > 1:
+        raise InvalidPlan(f"{option} {', '.join(map(shorten, values))}: expected one, as history is of one series")
+    return values[0]
 
 
 def _exists(name: str) -> TapeWriteError:

@@ -19,7 +19,7 @@ from tvstreamer.faults import load_plan
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.manners import SiteState, SlowClient
 from tvstreamer.server.market import UNKNOWN
-from tvstreamer.server.market.specs import parse_markets
+from tvstreamer.server.market.specs import BAR_FILES, parse_markets
 from tvstreamer.sources import fake_options
 
 _LOOK = 0.2
@@ -123,6 +123,8 @@ def _served(tape: str | None, source: str | None, seed: int | None, speed: str |
             raise InvalidPlan(f"--seed {seed!r}: expected none with the tape {shorten(tape)}, which is what it is")
         if Path(tape).is_dir():
             raise InvalidSource(f"source {shorten(tape)}: a directory; expected a tape, or fake")
+        if Path(tape).suffix.lower() in set(BAR_FILES) - {".txt"}:
+            raise InvalidSource(f"source {shorten(tape)}: expected a tape, or fake; bars are a market: --market {tape}")
         if not Path(tape).is_file():
             raise InvalidSource(f"source {shorten(tape)}: no such file; expected a tape, or fake")
     return tape, options

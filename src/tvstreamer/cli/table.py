@@ -229,8 +229,8 @@ COMMANDS = (
     Command(
         "history", "Print bars of a symbol: the newest, or those of a span.", "tvstreamer.cli.market:history",
         options=(
-            Option("symbol", "EXCHANGE:TICKER", short="s", required=True),
-            Option("interval", "bar length: 1, 5, 1H, 1D, ...", short="i", required=True),
+            Option("symbol", "EXCHANGE:TICKER, one", "list", short="s", metavar="SYMBOL", required=True),
+            Option("interval", "bar length: 1, 5, 1H, 1D, ...; one", "list", short="i", required=True),
             Option("bars", "how many; 300 without --from", "whole", short="n"),
             Option("from", "the first moment: a date such as 2024-05-01, UTC, or seconds since the epoch", metavar="TIME"),
             Option("to", "the moment before which they end", metavar="TIME"),

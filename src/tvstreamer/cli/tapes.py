@@ -17,7 +17,7 @@ from tvstreamer.cli.outages import describe, policy, tell, watchdogs
 from tvstreamer.cli.output import printer, say
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
-from tvstreamer.errors import InvalidPlan, TapeFormatError, TapeWriteError, TvError
+from tvstreamer.errors import InvalidPlan, TapeFormatError, TapeWriteError, TvError, shorten
 from tvstreamer.events import Event
 from tvstreamer.protocol.charts import OnGap
 from tvstreamer.testing.digest import EventDigest
@@ -49,6 +49,8 @@ def record(
         raise InvalidPlan("--symbol is missing: expected at least one EXCHANGE:TICKER")
     if output == "-":
         raise InvalidPlan("--output '-': expected the name of a file, as a tape is finished by its footer")
+    if events is not None and os.path.realpath(events) == os.path.realpath(output):
+        raise InvalidPlan(f"--events {shorten(events)}: expected another file than that of the tape")
     # In this thread alone: what was recorded and what was written as events then always agree, whenever it is stopped.
     client = TvWSClient(
         wanted,

@@ -40,7 +40,8 @@ class Output:
             file = open(path, "wb", opener=_open_kept) if overwrite else path.open("xb")  # noqa: SIM115
         except FileExistsError:
             _refuse_if_recorded(path)
-            raise TapeWriteError(f"{path}: the file exists already; expected a new name, or leave to overwrite") from None
+            expected = "expected a new name, or overwrite=True, --overwrite"
+            raise TapeWriteError(f"{path}: the file exists already; {expected}") from None
         except OSError as error:
             raise _unwritable(path, error) from error
         try:

@@ -124,7 +124,8 @@ class TapeWriter:
         self._part_at = 0
         """The offset at which the present part began."""
         if self._rotation and not overwrite and (second := part_path(Path(self.path), 2)).exists():
-            raise TapeWriteError(f"{second}: the file exists already; expected room for the second part, or leave to overwrite")
+            expected = "expected room for the second part, or overwrite=True, --overwrite"
+            raise TapeWriteError(f"{second}: the file exists already; {expected}")
         self._output = self._first = self._open(self._target)
         """The first stays locked until the end, as it stands for the whole recording."""
         if self._rotation:

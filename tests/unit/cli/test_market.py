@@ -32,9 +32,14 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("--from", "2023-01-01", "-n", "5"), "--bars 5 and --from"), (("--to", "soon"), "end 'soon': expected")],
+    [
+        (("--from", "2023-01-01", "-n", "5"), "--bars 5 and --from"),
+        (("--to", "soon"), "end 'soon': expected"),
+        (("-s", "NASDAQ:AAPL"), "--symbol 'BINANCE:BTCUSDT', 'NASDAQ:AAPL': expected one, as history is of one series"),
+        (("-i", "1"), "--interval '1D', '1': expected one"),
+    ],
 )
-def test_a_span_that_makes_no_sense_is_refused(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_history_of_what_makes_no_sense_is_refused(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*BARS, *words]) == 2
     assert said in capsys.readouterr().err
 

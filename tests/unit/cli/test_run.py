@@ -61,7 +61,7 @@ def test_a_mistake_of_ours_is_not_hidden() -> None:
 
 
 def test_a_call_is_carried_out_by_the_function_that_the_table_names(capsys: pytest.CaptureFixture[str]) -> None:
-    values = {"symbol": "A:B", "interval": "1", "bars": 3, "source": "fake:seed=7,speed=max", "format": "jsonl", "timeout": 9.0}
+    values = {"symbol": ["A:B"], "interval": ["1"], "bars": 3, "source": "fake:seed=7,speed=max", "format": "jsonl", "timeout": 9.0}
     values |= {"from": None, "to": None, "output": None, "overwrite": False, "auth": "env"}
     assert run(Call("history", values)) == 0
     assert capsys.readouterr().out.count('"type":"bar"') == 3

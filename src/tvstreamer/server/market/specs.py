@@ -15,7 +15,7 @@ from tvstreamer.server.market.tape_market import TapeMarket
 
 Spec: TypeAlias = "str | os.PathLike[str] | MarketSource"
 
-_BARS: Final = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+BAR_FILES: Final = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 _TAPES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _EXPECTED: Final = "expected fake, fake:seed=7,halts=yes,delay=900, a file of bars (.csv, .parquet), or a tape (.jsonl)"
 _MOST_DELAY: Final = 7 * 86_400
@@ -47,7 +47,7 @@ def market_source(spec: Spec) -> MarketSource:
         if not path.is_file():
             raise InvalidSource(f"market {shorten(str(path))}: no such file; {_EXPECTED}")
         return TapeMarket(path)
-    if name.endswith(_BARS):
+    if name.endswith(BAR_FILES):
         return BarMarket.read(path)
     raise InvalidSource(f"market {shorten(str(path))}: {_EXPECTED}")
 

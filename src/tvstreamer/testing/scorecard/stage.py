@@ -179,7 +179,9 @@ class Stage:
 
     def fail(self, problem: str) -> NoReturn:
         said = self._running.said if self._running is not None else []
-        raise Failed(problem + (f"; it said: {shorten(said[-1], 120)}" if said else ""))
+        # Some runtimes end what they say of an error with a stack, or their own version.
+        telling = next((line for line in reversed(said) if _TROUBLE.search(line)), said[-1] if said else None)
+        raise Failed(problem + (f"; it said: {shorten(telling, 120)}" if telling else ""))
 
     def subscribed(self) -> None:
         """The client has asked for its bars, and has them."""
