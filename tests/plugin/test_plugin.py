@@ -61,6 +61,8 @@ def test_a_missing_tape_says_how_to_record_it(pytester: pytest.Pytester) -> None
     pytester.makepyfile(test_mod=STREAMS)
     result = run(pytester)
     result.stdout.fnmatch_lines(['*tape *test_btc.jsonl: no such file*to record it: pytest "test_mod.py::test_btc" --tv-record=once'])
+    # And nothing else: where it was looked for helps nobody.
+    result.stdout.no_fnmatch_line("*harness.py*")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from tvstreamer.auth import Credentials
 from tvstreamer.clock import SystemClock, VirtualClock, duration
-from tvstreamer.errors import InvalidPlan, TapeMismatch, shorten
+from tvstreamer.errors import InvalidPlan, InvalidSource, TapeMismatch, shorten
 from tvstreamer.faults import FaultPlan, load_plan
 from tvstreamer.lifetimes import Closable
 from tvstreamer.server.fake import FakeServer
@@ -122,7 +122,11 @@ class Harness:
         given.setdefault("seed", self._seed)
         given["matchers"] = {**self._registry().registered, **given.get("matchers", {})}
         given["how_to_record"] = f'pytest "{self._item.nodeid}" --tv-record=once'
-        tape = UsedTape(path_of(self._item), TapeOptions(**given), os.environ)
+        try:
+            tape = UsedTape(path_of(self._item), TapeOptions(**given), os.environ)
+        except InvalidSource as error:
+            # The tape is missing, which the code that looked for it says nothing about.
+            pytest.fail(str(error), pytrace=False)
         self._tapes.append(tape)
         self._observers.append(tape.observer)
         self._check_age(tape)

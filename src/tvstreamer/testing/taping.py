@@ -133,6 +133,9 @@ class UsedTape:
 
     def __init__(self, path: Path, options: TapeOptions, environ: Mapping[str, str]) -> None:
         self.path = path
+        # Before anything is refused, as what shows a refusal may show this object.
+        self._parts: list[_Part] = []
+        self._recorded = 0
         current_watch().uses(os.path.abspath(path))
         self.mode = checked_mode(options.mode or environ.get("TVSTREAMER_RECORD") or "none")
         if options.match not in STRICTNESS:
@@ -150,13 +153,11 @@ class UsedTape:
             raise InvalidSource(f"tape {path}: no such file, and mode {self.mode!r} makes none; to record it: {how}")
         self.observer = Observer()
         self._header: Header | None = None
-        self._parts: list[_Part] = []
         if self.replays and exists:
             self._header, self._parts = _read(path)
         self._writer: TapeWriter | None = None
         self._temporary: Path | None = None
         self._copied = Copied(None)
-        self._recorded = 0
         self._exchanges = 0
         self._last = self._shift = 0.0
         self._credentials = Credentials.from_environment(environ)

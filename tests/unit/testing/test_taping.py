@@ -60,9 +60,12 @@ def test_the_mode_comes_from_the_environment_or_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["none", "verify"])
 def test_a_missing_tape_says_how_to_record_it(tmp_path: Path, mode: str) -> None:
-    with pytest.raises(InvalidSource, match=r"tape .*x.jsonl: no such file, .*to record it: use_tape\(..., mode='once'\)"):
+    with pytest.raises(InvalidSource, match=r"tape .*x.jsonl: no such file, .*to record it: use_tape\(..., mode='once'\)") as caught:
         with use_tape(tmp_path / "x.jsonl", mode):
             pass
+    # A report of the failure shows the tape that could not be made.
+    shown = [repr(entry.locals.get("self")) for entry in caught.traceback]
+    assert any(f"mode {mode}, 0 of 0 connections played" in each for each in shown)
 
 
 def test_none_never_records(path: Path) -> None:
