@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -157,7 +158,7 @@ class StreamRouter:
         """Calls `on_event` with the ticks of a symbol, or the bars of a pair (and with `ticks` its ticks too).
 
         Over sockets it is called in the dispatcher thread, else in the thread of whoever waits, for example `run()`.
-        Returns a function that ends it. A callback that raises is taken off; see `failures`.
+        Returns a function that ends it. A callback that raises is taken off, with a `RuntimeWarning`; see `failures`.
         """
         wanted = Subscription.of(pair_or_symbol)
         self._ensure([wanted])
@@ -271,11 +272,12 @@ class StreamRouter:
                 return
             self._pending.extend(events)
         if self._pending:
-            full = self._deliver(self._pending[0])
+            event = self._pending.popleft()
+            full = self._deliver(event)
             if full is not None:
+                self._pending.appendleft(event)
                 # Nobody else runs who could make room, so waiting would be for ever.
                 raise MailboxFull(f"mailbox {full._mailbox.name!r} is full and its consumer does not read")
-            self._pending.popleft()
 
     def _deliver(self, event: Event) -> Consumer[Any] | None:
         """Gives an event to all who want it, or to nobody: then it returns the consumer whose mailbox is full."""
@@ -293,15 +295,22 @@ class StreamRouter:
                         consumer._failure = error
             callbacks = [callback for callback in self._callbacks if callback.wanted(event)]
             self._changed.notify_all()
+        failed: list[tuple[_Callback, Exception]] = []
         for callback in callbacks:
             try:
                 callback.on_event(event)
             except Exception as error:
                 logger.exception("a callback raised and is taken off: %r", callback.on_event)
                 self.failures.append(error)
+                failed.append((callback, error))
                 with self._changed:
                     if callback in self._callbacks:
                         self._callbacks.remove(callback)
+        for callback, failure in failed:
+            # Last, as a warning may be an error. Nothing else is seen where nobody set up logging, and a test that checks
+            # something in a callback would pass.
+            text = f"callback {callback.on_event!r} raised {failure!r} and is taken off; the router's failures has it"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
         return None
 
     def _start(self) -> None:

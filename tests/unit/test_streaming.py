@@ -51,9 +51,27 @@ def test_a_callback_that_raises_is_taken_off_and_stops_nobody_else(tape: Path) -
     with StreamRouter([PAIR], source=tape) as router:
         router.subscribe(PAIR[0], fails)
         router.subscribe(PAIR[0], seen.append)
-        router.run()
+        with pytest.warns(RuntimeWarning, match=r"fails.* raised RuntimeError\('a bug of the user'\) and is taken off"):
+            router.run()
         assert [str(error) for error in router.failures] == ["a bug of the user"]
     assert len(seen) > 10
+
+
+def test_where_warnings_are_errors_so_is_a_callback_that_raises(tape: Path) -> None:
+    seen: list[Tick] = []
+
+    def fails(event: object) -> None:
+        raise AssertionError("a check in a callback")
+
+    with StreamRouter([PAIR], source=tape) as router:
+        router.subscribe(PAIR[0], fails)
+        router.subscribe(PAIR[0], seen.append)
+        with pytest.raises(RuntimeWarning, match="a check in a callback"):
+            router.run()
+        router.run()
+    # What came at that moment came to the others, and once.
+    with TvWSClient([PAIR], source=tape) as client:
+        assert seen == [event for event in client.stream() if isinstance(event, Tick)]
 
 
 def test_a_disposed_callback_is_not_called_any_more(tape: Path) -> None:
