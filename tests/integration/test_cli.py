@@ -285,6 +285,8 @@ def test_a_server_with_tls_is_streamed_from_by_who_trusts_it(tmp_path: Path) -> 
         assert url.startswith("wss://127.0.0.1:")
         client = ssl.create_default_context(cafile=ca)
         connect(url, clock=SystemClock(), ssl_context=client).close()
+        assert len(done("search", "aapl", "--source", url, SSL_CERT_FILE=str(ca)).splitlines()) == 1
+        assert "certificate not accepted" in complaint(4, "search", "aapl", "--source", url)
 
 
 def test_a_server_is_steered_by_who_has_the_token_that_it_prints() -> None:

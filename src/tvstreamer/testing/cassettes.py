@@ -37,6 +37,8 @@ except ImportError as missing:
 
 _MATCHER: Final = "tvstreamer"
 _KEY: Final = bytes(32)
+MOST_BYTES: Final = 256 * 1024 * 1024
+"""How long all bodies of a tape together may be."""
 
 Happened = Callable[[Exchange], None]
 
@@ -215,16 +217,21 @@ def _begun(path: Path, temporary: Path, *, keep: Callable[[Record], bool]) -> Ta
     return writer
 
 
-def exchanges(path: Path) -> list[Exchange]:
-    """The HTTP exchanges on a tape, in order. Raises `TapeFormatError`."""
+def exchanges(path: Path, *, most: int = MOST_BYTES) -> list[Exchange]:
+    """The HTTP exchanges on a tape, in order. Raises `TapeFormatError`, also for bodies of more than so many bytes in all."""
     found: list[Exchange] = []
+    size = 0
     with TapeReader(path) as reader:
         for record in reader:
             if record.k == "http":
                 try:
-                    found.append(read_exchange(record.http))
+                    exchange = read_exchange(record.http)
                 except TapeFormatError as error:
                     raise TapeFormatError(f"at {record.t / 1e9:.3f} s: {error.problem}", path=str(path)) from None
+                size += len(exchange.sent) + len(exchange.body)
+                if size > most:
+                    raise TapeFormatError(f"HTTP bodies of more than {most} bytes, which have to be in memory", path=str(path))
+                found.append(exchange)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import itertools
@@ -366,6 +367,21 @@ def test_other_libraries_are_recorded_as_well_and_the_port_of_a_server_may_chang
         assert search(9) == live
 
 
+def test_coroutines_are_recorded_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+
+    def ask(mode: str, handler: Handler) -> list[str]:
+        @use_tape(path, mode, http=True)
+        async def program(*, tape: UsedTape) -> list[str]:
+            async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+                return [(await client.get("http://h.example/a")).text for _ in range(2)]
+
+        return asyncio.run(program())  # type: ignore[call-arg]
+
+    live = ask("once", counting())
+    assert live == ["answer 1 to /a", "answer 2 to /a"] == ask("none", refusing)
+
+
 def test_a_secret_in_an_address_does_not_keep_it_from_being_found(tmp_path: Path) -> None:
     path = tmp_path / "tape.jsonl"
     with use_tape(path, "once", http=True):
@@ -408,6 +424,12 @@ def test_a_record_that_is_no_exchange_is_told_with_its_place(tmp_path: Path, val
         with use_tape(path, http=True, environ={}):
             pass
     assert get(counting(), "/a") == ["answer 1 to /a"]
+
+
+def test_exchanges_that_would_fill_the_memory_are_refused(path: Path) -> None:
+    assert len(exchanges(path, most=28)) == 2
+    with pytest.raises(TapeFormatError, match=r"tape.jsonl: HTTP bodies of more than 27 bytes"):
+        exchanges(path, most=27)
 
 
 def test_an_odd_reason_of_a_foreign_tape_is_left_out(tmp_path: Path) -> None:
