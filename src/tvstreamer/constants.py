@@ -68,6 +68,9 @@ MOST_BARS_A_REQUEST: Final = 5000
 RESTORE_TIMEOUT: Final = 30.0
 """Seconds that the server has for the bars that fill a gap; after that the gap is told as one that cannot be filled."""
 
+ANSWER_TIMEOUT: Final = 30.0
+"""Seconds that the server has for the first answer to a series; then it is asked once more, and has as many again."""
+
 TICK_FIELDS: Final = ("lp", "lp_time", "volume")
 """The quote fields that a tick is made of."""
 

@@ -96,6 +96,16 @@ class Series:
         self.close_time = None
         self.restart()
 
+    def begin_again(self) -> None:
+        """Another first delivery is about to come, in place of one that did not.
+
+        As long as no bar was closed nothing was told for good, and all comes as if for the first time.
+        """
+        if self._closed or self.held:
+            self.restart("missing")
+        else:
+            self.clear()
+
     def complete(self, update_mode: str, rt_update_period: float) -> None:
         """The first delivery is over; from here the clock may close bars."""
         delayed = _DELAYED.search(update_mode)

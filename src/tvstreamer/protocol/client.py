@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tvstreamer.constants import (
+    ANSWER_TIMEOUT,
     MOST_BARS_A_REQUEST,
     RESTORE_TIMEOUT,
     STALL_CODE,
@@ -107,6 +108,8 @@ _SNAPSHOT = "snapshot"
 _ANEW = "anew"
 """A series that begins anew although one of its symbol and interval was lost with a connection: the consumer had ended that one
 meanwhile, when there was no connection to tell it to, and so no other trace of it is on a tape."""
+_AGAIN = "again"
+"""A series that stands for one whose first answer did not come."""
 _STALLED = re.compile(r"stalled: ([a-z]+) for ([0-9.]+) s")
 _NOTICE_EVERY = 60.0
 _MOST_METHODS = 1000
@@ -164,6 +167,11 @@ class ClientProtocol:
         """Series that hold back, and when they are let go without an answer."""
         self._late: dict[Series, tuple[int, str]] = {}
         """Those whose first delivery is complete, which is told when their gap is filled: its bars, its update mode."""
+        self._awaited: dict[Series, float] = {}
+        """Series whose first answer has not come, and when they are asked for again or told as failed."""
+        self._next_miss = math.inf
+        self._replaced: dict[tuple[str, str], list[Series]] = {}
+        """Those that are to go on under another name, by symbol and interval, until they have it."""
         self._studies = Studies()
         self._watch = Watch(self._settings.watchdogs)
         self.ledger = Ledger()
@@ -271,15 +279,19 @@ class ClientProtocol:
         for chart in self._charts.values():
             self._unanswered += [request for request in chart.history.values() if not request.done]
             for series in chart.series.values():
-                series.restart(reason)
-                key = (series.symbol, series.interval, "" if chart.purpose == _ANEW else chart.purpose)
-                self._resumable.setdefault(key, []).append(series)
+                self._keep(series, _lasting(chart.purpose), reason)
+        for replaced in self._replaced.values():
+            for series in replaced:
+                self._keep(series, "", reason)
         self._unanswered += [request for request in self._snapshots.values() if not request.done]
         self._charts.clear()
         self._studies.lost()
         self._quotes.clear()
         self._snapshots.clear()
         self._given_up.clear()
+        self._awaited.clear()
+        self._next_miss = math.inf
+        self._replaced.clear()
         self._late.clear()
         self._subscriptions = dict.fromkeys(self._subscriptions)
         self._next_close = math.inf
@@ -288,6 +300,11 @@ class ClientProtocol:
             self._events.append(Disconnected(now, self._connection, code, cause))
             if self._lost_at is None:
                 self._lost_at = now
+
+    def _keep(self, series: Series, purpose: str, reason: str) -> None:
+        """A series goes on with the next connection."""
+        series.restart(reason)
+        self._resumable.setdefault((series.symbol, series.interval, purpose), []).append(series)
 
     @property
     def restored(self) -> bool:
@@ -416,13 +433,17 @@ class ClientProtocol:
                 self._forgotten.remove(key)
                 purpose = _ANEW
             missed = resumed[0].bars_missed(self._connected_at + self._ahead) if resumed else 0
-            bars = max(self._settings.n_init_bars, min(missed, MOST_BARS_A_REQUEST))
-            session, series = self._create_series(subscription.symbol, interval, bars, purpose)
-            self._subscriptions[subscription] = session
-            for study in map(Study.parse, subscription.studies):
-                name = self._ids.study()
-                asked = CreateStudy.Params(session, name, name, series, study.wire_name, study.wire_inputs())
-                self._send(CreateStudy(asked))
+            self._begin_series(subscription, purpose, missed)
+
+    def _begin_series(self, subscription: Subscription, purpose: str, missed: int) -> None:
+        """Asks for the bars of a subscription, as many as were missed at the least, and for its studies."""
+        bars = max(self._settings.n_init_bars, min(missed, MOST_BARS_A_REQUEST))
+        session, series = self._create_series(subscription.symbol, str(Interval.parse(subscription.interval)), bars, purpose)
+        self._subscriptions[subscription] = session
+        for study in map(Study.parse, subscription.studies):
+            name = self._ids.study()
+            asked = CreateStudy.Params(session, name, name, series, study.wire_name, study.wire_inputs())
+            self._send(CreateStudy(asked))
 
     def _create_series(
         self, symbol: str, interval: str, count: int | list[Any], purpose: str, period: str = ""
@@ -485,6 +506,7 @@ class ClientProtocol:
                 for series in () if chart is None else chart.series.values():
                     self._studies.end(series)
                     self._let_go(series)
+                    self._awaited.pop(series, None)
             case ResolveSymbol(p=p) if p.session in self._charts:
                 self._charts[p.session].symbols[p.alias] = symbol_name(p.symbol)
             case CreateSeries(p=p) if p.session in self._charts:
@@ -499,7 +521,10 @@ class ClientProtocol:
                 elif chart.purpose == _HISTORY:
                     chart.history.setdefault(p.series, HistoryRequest.recorded(symbol, p.resolution))
                 else:
-                    chart.series[p.series] = self._series(symbol, p.resolution, chart.purpose)
+                    series = chart.series[p.series] = self._series(symbol, p.resolution, chart.purpose)
+                    if series not in self._awaited:
+                        # Nobody says when this is sent, but it is since the last message.
+                        self._await(series, self._watch.bytes + ANSWER_TIMEOUT)
             case ModifySeries(p=p) if p.session in self._charts:
                 chart = self._charts[p.session]
                 old = chart.series.get(p.series)
@@ -507,11 +532,13 @@ class ClientProtocol:
                 if old is not None:
                     self._studies.move(old, chart.series[p.series])
                     self._let_go(old)
+                    self._awaited.pop(old, None)
             case RemoveSeries(p=p) if p.session in self._charts:
                 removed = self._charts[p.session].series.pop(p.series, None)
                 if removed is not None:
                     self._studies.end(removed)
                     self._let_go(removed)
+                    self._awaited.pop(removed, None)
             case CreateStudy(p=p) if p.session in self._charts:
                 self._studies.create(p, self._charts[p.session].series.get(p.parent))
             case ModifyStudy(p=p):
@@ -539,7 +566,10 @@ class ClientProtocol:
 
     def _series(self, symbol: str, resolution: str, purpose: str) -> Series:
         interval, seconds = _interval(resolution)
-        earlier = self._resumable.get((symbol, interval, "" if purpose == _ANEW else purpose))
+        replaced = self._replaced.get((symbol, interval)) if purpose == _AGAIN else None
+        if replaced:
+            return replaced.pop(0)
+        earlier = self._resumable.get((symbol, interval, _lasting(purpose)))
         if earlier and purpose == _ANEW:
             # On a tape: nobody told that this one was ended.
             del earlier[0]
@@ -582,6 +612,8 @@ class ClientProtocol:
                     self.handle_deadline(at)
             elif isinstance(packet, Command):
                 self._on_unknown(Unknown(str(packet.__struct_config__.tag), ""), at)
+        if self._next_miss <= at:
+            self._look_for_answers(at)
         # The commands of a connection stand before its first reply, so by now everything was asked for again.
         if self._lost_ticks:
             self._lost_ticks.clear()
@@ -699,6 +731,46 @@ class ClientProtocol:
         elif series in self._given_up and not series.held:
             self._let_go(series)
 
+    # --- first answers ---------------------------------------------------------------------------------------------
+
+    def _await(self, series: Series, until: float) -> None:
+        """The first answer to a series has to come by then.
+
+        What time it is is told by what arrives, a heartbeat at the least: an answer that waits to be read is not late, and a
+        connection on which nothing arrives has a watchdog. So a replay, too, misses what this run missed, where it did.
+        """
+        self._awaited[series] = until
+        self._next_miss = min(self._next_miss, until)
+
+    def _look_for_answers(self, at: float) -> None:
+        for series, until in list(self._awaited.items()):
+            if until <= at:
+                self._miss(series, at)
+        self._next_miss = min(self._awaited.values(), default=math.inf)
+
+    def _miss(self, series: Series, at: float) -> None:
+        """The first answer to a series did not come: the series is asked for once more, or has failed."""
+        session = next((session for session, chart in self._charts.items() if series in chart.series.values()), None)
+        if session is None or self._charts[session].purpose == _AGAIN:
+            del self._awaited[series]
+            reason = f"no answer for {2 * ANSWER_TIMEOUT:g} s"
+            self._events.append(SeriesFailed(series.symbol, series.interval, at, reason))
+            self._lose(series, at)
+            return
+        del self._charts[session]
+        self._studies.end(series)
+        self._let_go(series)
+        series.begin_again()
+        if series.held:
+            self._hold(series, at)
+        self._awaited[series] = at + ANSWER_TIMEOUT
+        self._replaced.setdefault((series.symbol, series.interval), []).append(series)
+        # On a tape nobody is subscribed, and the command that asked again follows.
+        subscription = next((each for each, own in self._subscriptions.items() if own == session), None)
+        if subscription is not None:
+            self._send(ChartDeleteSession(ChartDeleteSession.Params(session)))
+            self._begin_series(subscription, _AGAIN, series.bars_missed(self._server_now(at)))
+
     # --- gaps -----------------------------------------------------------------------------------------------------
 
     def _hold(self, series: Series, at: float) -> None:
@@ -749,6 +821,7 @@ class ClientProtocol:
         series = chart.series.get(p.series)
         if series is None:
             return
+        self._awaited.pop(series, None)
         first = not series.completed
         if first:
             series.complete(p.update_mode, number(p.details.get("rt_update_period")) or 0.0)
@@ -792,6 +865,7 @@ class ClientProtocol:
             self._once_per_symbol(since)
             for series in chart.series.values():
                 if series.symbol == symbol:
+                    self._awaited.pop(series, None)
                     self._refuse(symbol, series.interval)
                     self._lose(series, at)
 
@@ -826,6 +900,7 @@ class ClientProtocol:
             request.fail(SeriesError(f"{request.symbol} {request.interval}: {reason}", reply))
         failed = [series for key, series in chart.series.items() if name in (None, key)]
         for series in failed:
+            self._awaited.pop(series, None)
             self._events.append(SeriesFailed(series.symbol, series.interval, at, reason))
             self._refuse(series.symbol, series.interval)
             self._lose(series, at)
@@ -945,6 +1020,11 @@ class ClientProtocol:
 
     def statistics(self) -> ClientStatistics:
         return ClientStatistics(**{**self._counts, "messages": self._messages, "packets": self._packets})
+
+
+def _lasting(purpose: str) -> str:
+    """What a series is for, whether it is the first of its kind or stands for another."""
+    return "" if purpose in (_ANEW, _AGAIN) else purpose
 
 
 def _interval(resolution: str) -> tuple[str, int | None]:

@@ -494,6 +494,18 @@ def test_a_series_that_does_not_come_back_before_it_could_miss_a_bar_leaves_its_
     assert series.track.verify()
 
 
+def test_a_series_that_begins_again_keeps_what_it_has_closed() -> None:
+    series = Series("EX:SYM", "1", MINUTE)
+    told(series, row(60))
+    series.begin_again()
+    assert told(series, row(0), row(60)) == [(0, 1.0, "successor", 0), (60, 1.0, None, 0)], "nothing was told for good"
+    series.begin_again()
+    assert series.held
+    assert told(series, row(60), row(120)) == []
+    series.begin_again()
+    assert (series.held, series.reason) == (True, "missing")
+
+
 def test_a_series_shows_its_state() -> None:
     series = Series("EX:SYM", "1", MINUTE)
     assert "loading" in repr(series)

@@ -40,11 +40,19 @@ from tvstreamer.events import (
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.client import ClientProtocol
-from tvstreamer.protocol.packets import CreateSeries, CreateStudy, Heartbeat, QuoteAddSymbols, RequestMoreData, Unknown
+from tvstreamer.protocol.packets import (
+    ChartDeleteSession,
+    CreateSeries,
+    CreateStudy,
+    Heartbeat,
+    QuoteAddSymbols,
+    RequestMoreData,
+    Unknown,
+)
 from tvstreamer.protocol.settings import Settings
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.protocol.watchdogs import Watchdogs
-from tvstreamer.symbols import Symbol, wire_quote
+from tvstreamer.symbols import Symbol, wire_quote, wire_symbol
 
 HUGE = 10**400
 
@@ -122,6 +130,10 @@ class Talk:
 PAIR = Subscription("EX:SYM", "1")
 NO_TICKS = Subscription("EX:SYM", "1", ticks=False)
 WATCHED = Watchdogs(bytes=None, heartbeats=None)
+
+
+AGAIN = ["~h~1", "chart_delete_session", "chart_create_session", "resolve_symbol", "create_series"]
+"""What is sent where a first answer did not come and a heartbeat says what time it is."""
 
 
 def row(time: float, close: float = 1.0) -> list[float]:
@@ -432,17 +444,184 @@ def test_a_server_that_shows_nothing_is_asked_again_when_the_next_bar_comes() ->
     talk.load(row(0))
     talk.lose(2.0)
     talk.reconnect(3.0)
-    main = (talk.cs, talk.series)
     talk.client.handle_deadline(3.0 + RESTORE_TIMEOUT)
     assert talk.events() == []
-    assert talk.hear_text("~h~1", at=50.0) == [Reconnected(50.0, 2, 48.0)]
-    assert talk.more(5, row(300), at=51.0, series=main) == []
+    assert talk.hear_text("~h~1", at=33.0) == [], "it is not restored yet, and was asked for again"
+    assert talk.read() == AGAIN
+    main = (talk.cs, talk.series)
+    talk.client.handle_deadline(33.0 + RESTORE_TIMEOUT)
+    assert talk.events() == []
+    failed = SeriesFailed("EX:SYM", "1", 80.0, "no answer for 60 s")
+    assert talk.hear_text("~h~2", at=80.0) == [failed, Reconnected(80.0, 2, 78.0)]
+    assert talk.more(5, row(300), at=81.0, series=main) == []
     assert talk.read()[-3:] == ["chart_create_session", "resolve_symbol", "create_series"]
     assert "_backfill_" in talk.cs
-    talk.rows(row(0), row(60), row(300), at=52.0)
-    told = talk.complete(at=52.0)
+    talk.rows(row(0), row(60), row(300), at=82.0)
+    told = talk.complete(at=82.0)
     assert told[2] == gap(60, 300, 1, 1)
     assert bars(told)[2:] == [(60, "successor", 0), (300, None, 0)]
+
+
+def test_a_first_answer_that_does_not_come_is_asked_for_again() -> None:
+    talk = Talk(Subscription("EX:SYM", "1", ticks=False, studies=["RSI"]), n_init_bars=3)
+    lost = (talk.cs, talk.series)
+    assert talk.hear_text("~h~1", at=29.9) == []
+    assert talk.read() == ["~h~1"]
+    assert talk.hear_text("~h~2", at=30.0) == []
+    assert talk.read() == ["~h~2", *AGAIN[1:], "create_study"]
+    assert "_again_" in talk.cs
+    assert talk.client.statistics().unclaimed == 0
+    talk.more(5, row(0), series=lost)
+    assert talk.client.statistics().unclaimed == 1, "what comes for the old one is for nobody"
+    assert bars(talk.rows(row(0), row(60), at=31.0)) == [(0, "successor", 0), (60, None, 0)]
+    assert talk.complete(at=31.0) == [HistoryComplete("EX:SYM", "1", 31.0, 2, "streaming")]
+    assert bars(talk.hear_text("~h~9", at=300.0)) == [(60, "time", 0)]
+    assert talk.read() == ["~h~9"]
+
+
+def test_each_series_has_its_own_time_to_be_answered() -> None:
+    talk = Talk(NO_TICKS)
+    talk.hear_text("~h~1", at=20.0)
+    talk.client.subscribe(Subscription("EX:OTHER", "1", ticks=False))
+    talk.read()
+    talk.hear_text("~h~1", at=30.0)
+    assert talk.read() == AGAIN
+    assert talk.sent[-2].p.symbol == wire_symbol("EX:SYM")
+    talk.hear_text("~h~1", at=50.0)
+    assert talk.read() == AGAIN
+    assert talk.sent[-2].p.symbol == wire_symbol("EX:OTHER")
+
+
+def test_a_session_that_another_client_deleted_after_its_answer_leaves_nothing_behind() -> None:
+    talk = Talk(NO_TICKS)
+    talk.load(row(0))
+    talk.client.adopt(codec.encode(ChartDeleteSession(ChartDeleteSession.Params(talk.cs))))
+    talk.hear_text("~h~1", at=50.0)
+    assert talk.read() == ["~h~1"]
+
+
+def test_a_series_without_an_answer_to_the_second_question_has_failed_and_may_still_come() -> None:
+    talk = Talk(NO_TICKS)
+    for at in (30.0, 60.0):
+        assert talk.hear_text("~h~1", at=at) == ([] if at == 30.0 else [SeriesFailed("EX:SYM", "1", 60.0, "no answer for 60 s")])
+    assert talk.hear_text("~h~1", at=200.0) == []
+    assert talk.read() == [*AGAIN, "~h~1", "~h~1"]
+    assert bars(talk.rows(row(0), at=201.0)) == [(0, None, 0)]
+    assert isinstance(talk.complete(at=201.0)[0], HistoryComplete)
+    talk.lose(202.0)
+    talk.reconnect(203.0)
+    assert "_again_" not in talk.cs
+    talk.rows(row(0), row(60), at=204.0)
+    assert bars(talk.complete(at=204.0)) == [(0, None, 0), (0, "successor", 0), (60, None, 0)], "the series goes on"
+
+
+def test_what_updates_told_before_the_first_answer_is_told_again_in_its_place() -> None:
+    talk = Talk(NO_TICKS)
+    assert bars(talk.more(3, row(180), at=5.0)) == [(180, None, 0)]
+    talk.hear_text("~h~1", at=31.0)
+    talk.read()
+    assert bars(talk.rows(row(120), row(180, 2.0), at=32.0)) == [(120, "successor", 0), (180, None, 0)]
+    assert isinstance(talk.complete(at=32.0)[0], HistoryComplete)
+
+
+def test_what_was_missed_since_a_bar_closed_without_a_first_answer_is_a_gap() -> None:
+    talk = Talk(NO_TICKS)
+    assert bars(talk.more(3, row(180), at=5.0)) == [(180, None, 0)]
+    assert bars(talk.more(4, row(240), at=6.0)) == [(180, "successor", 0), (240, None, 0)]
+    talk.hear_text("~h~1", at=31.0)
+    talk.read()
+    assert talk.rows(row(120), row(180), row(240, 2.0), row(300), row(360), at=32.0) == []
+    told = talk.complete(at=32.0)
+    assert gap(300, 360, 1, 1, "missing") in told
+    assert bars(told) == [(240, None, 0), (240, "successor", 0), (300, "successor", 0), (360, None, 0)]
+
+
+@pytest.mark.parametrize("how", ["removed", "series_error", "symbol_error", "critical_error", "lost"])
+def test_what_is_over_is_not_asked_for_again(how: str) -> None:
+    talk = Talk(NO_TICKS)
+    if how == "removed":
+        talk.client.unsubscribe(NO_TICKS)
+    elif how == "series_error":
+        talk.hear("series_error", talk.cs, talk.series, "s1", "resolve error", "node")
+    elif how == "symbol_error":
+        talk.hear("symbol_error", talk.cs, talk.alias, "invalid symbol")
+    elif how == "critical_error":
+        talk.hear("critical_error", talk.cs, "invalid parameters", "method: create_series")
+    else:
+        talk.lose(20.0)
+        talk.reconnect(21.0)
+    talk.read()
+    talk.hear_text("~h~1", at=50.0)
+    assert talk.read() == ["~h~1"]
+
+
+def test_a_tape_of_an_answer_that_did_not_come_tells_the_same() -> None:
+    live, tape = Talk(Subscription("EX:SYM", "1", ticks=False)), ClientProtocol(rng=random.Random(2))
+    tape.adopt_connection(0.0)
+    told: list[Event] = []
+    played = list(tape.events())[1:]
+
+    def adopt() -> None:
+        live.read()
+        for command in live.sent:
+            tape.adopt(codec.encode(command))
+        live.sent.clear()
+
+    adopt()
+    messages = [(beat, f"~h~{beat // 10}") for beat in range(10, 130, 10)]
+    for at, text in messages:
+        told += live.hear_text(text, at=float(at))
+        tape.receive(framing.packet(text), float(at))
+        played += tape.events()
+        adopt()
+    assert told == played == [SeriesFailed("EX:SYM", "1", 60.0, "no answer for 60 s")]
+    update = live.rows(row(0), at=130.0)
+    data = {"s": [{"i": 0, "v": row(0)}], "t": "s1"}
+    text = json.dumps({"m": "timescale_update", "p": [live.cs, {live.series: data}, {}], "t": 0, "t_ms": 0})
+    tape.receive(framing.packet(text), 130.0)
+    assert tape.events() == update
+
+
+def test_a_tape_that_ends_before_the_second_question_leaves_the_series_to_the_next_connection() -> None:
+    live, tape = Talk(NO_TICKS), ClientProtocol(rng=random.Random(2))
+
+    def adopt() -> None:
+        live.read()
+        for command in live.sent:
+            tape.adopt(codec.encode(command))
+        live.sent.clear()
+
+    def both(payload: str, at: float) -> list[Event]:
+        tape.receive(framing.packet(payload), at)
+        told = live.hear_text(payload, at=at)
+        assert tape.events() == told
+        return told
+
+    tape.adopt_connection(0.0)
+    tape.events()
+    adopt()
+    both(_update(live, row(0)), 1.0)
+    both(_update(live, row(60)), 2.0)
+    both("~h~3", 30.0)
+    # The connection is lost before anything of this is on its way.
+    live.client.messages_to_send()
+    live.sent.clear()
+    for client in (live.client, tape):
+        client.disconnected(31.0, "gone")
+    assert live.events() == tape.events()
+    live.client.connected(32.0)
+    tape.adopt_connection(32.0)
+    adopt()
+    assert live.events() == tape.events()
+    both(_update(live, row(0), row(60), row(120), row(180)), 33.0)
+    told = both(json.dumps({"m": "series_completed", "p": [live.cs, live.series, "streaming", "s1", {}]}), 33.0)
+    assert [each for each in told if isinstance(each, Gap)] == [gap(120, 180, 1, 1, "missing")]
+
+
+def _update(talk: Talk, *values: list[float]) -> str:
+    """An update of the newest series, whose bars are a minute apart."""
+    data = {"s": [{"i": int(v[0]) // 60, "v": v} for v in values], "t": "s1"}
+    return json.dumps({"m": "timescale_update", "p": [talk.cs, {talk.series: data}, {}]})
 
 
 def test_gaps_may_only_be_told() -> None:
