@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -57,6 +58,9 @@ class Proxy:
     client's, and so are its headers. Messages pass to the letter, closes with their code. What the server refuses
     with a status is refused with that status; a server that cannot be reached is a 502, one that does not answer a 504.
 
+    `to_ca` is a PEM file of authorities that a `wss://` server behind may have its certificate from, besides those that
+    the system trusts.
+
     `record` is the tape to write, with a connection of its own for each client; `rotate` and `fsync` are those of
     `TvWSClient`. `faults` stand between the two, and the tape between them and the client: it has what the client saw.
     """
@@ -65,6 +69,7 @@ class Proxy:
         self,
         to: str,
         *,
+        to_ca: str | os.PathLike[str] | None = None,
         record: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
         rotate: str | None = None,
@@ -77,6 +82,7 @@ class Proxy:
         if not 0 <= port <= _LAST_PORT:
             raise InvalidPlan(f"port {port!r}: expected 0, for a free one, or a number up to {_LAST_PORT}")
         self.to = _server(to)
+        self._trust = None if to_ca is None else _trusting(to_ca, self.to)
         self._clock: Clock = SystemClock()
         self._plan = plan_of(faults)
         self._timeout = timeout
@@ -220,7 +226,17 @@ class Proxy:
         if self._doors is None:
             self._doors = anyio.CapacityLimiter(_MOST_CLIENTS_AT_THE_DOOR)
         # The library's timeout is for each step, so the one that counts is set around all of them.
-        attempt = _Attempt(partial(connect, url, clock=self._clock, origin=None, headers=headers, timeout=2 * self._timeout))
+        attempt = _Attempt(
+            partial(
+                connect,
+                url,
+                clock=self._clock,
+                origin=None,
+                headers=headers,
+                timeout=2 * self._timeout,
+                ssl_context=self._trust,
+            )
+        )
         wanted = False
         try:
             with anyio.fail_after(self._timeout):
@@ -282,6 +298,19 @@ def _server(to: str) -> str:
     if not parts.hostname or parts.path not in ("", "/", SOCKET_PATH) or parts.query or parts.fragment:
         raise InvalidSource(f"to {shorten(to)}: expected {parts.scheme}://HOST[:PORT]; path and query are the client's")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _trusting(to_ca: str | os.PathLike[str], to: str) -> ssl.SSLContext:
+    """The system's trust and that in a file. Raises `InvalidPlan`."""
+    if not to.startswith("wss:"):
+        raise InvalidPlan(f"to_ca {shorten(os.fspath(to_ca))}: expected a wss:// server behind, not {to}")
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(to_ca)
+    except (OSError, ValueError) as exc:
+        problem = getattr(exc, "strerror", None) or str(exc)
+        raise InvalidPlan(f"to_ca {shorten(os.fspath(to_ca))}: {problem}; expected a PEM file of certificates") from exc
+    return context
 
 
 def _headers(request: Request, to: str) -> list[tuple[str, str]]:

@@ -194,20 +194,49 @@ def test_the_servers_goodbye_reaches_the_client_behind_all_that_it_said(code: in
     assert (closed.k, closed.code, closed.by) == ("close", code, "server")
 
 
-@pytest.mark.parametrize("code", [1000, 4000, 1005, 1006])
-def test_the_clients_goodbye_reaches_the_server_behind_all_that_it_said(code: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("code", "reason"), [(1000, "bye"), (4000, "stalled: bytes for 25 s"), (1005, ""), (1006, "")])
+def test_the_clients_goodbye_reaches_the_server_behind_all_that_it_said(code: int, reason: str, tmp_path: Path) -> None:
     connection = ScriptedConnection()
     tape = tmp_path / "s.jsonl"
     with scripted(connection) as server, Proxy(f"ws://127.0.0.1:{server.port}", record=tape) as proxy:
         transport = through(proxy)
         transport.send("last words")
         assert connection.next_heard(20) == "last words"
-        transport.close(code)
+        transport.close(code, reason)
         with pytest.raises(TransportClosed) as caught:
             connection.next_heard(20)
-        assert caught.value.code == code
+        assert (caught.value.code, caught.value.reason) == (code, reason)
     closed = records(tape)[-1]
-    assert (closed.k, closed.code, closed.by) == ("close", code, "client")
+    assert (closed.k, closed.code, closed.reason, closed.by) == ("close", code, reason, "client")
+
+
+def test_a_server_with_a_certificate_of_its_own_making_is_trusted_where_its_authority_is(tmp_path: Path) -> None:
+    with FakeServer(seed=7, tls=True) as server:
+        to = f"wss://127.0.0.1:{server.port}"
+        with Proxy(to) as proxy, pytest.raises(ConnectFailed) as caught:
+            through(proxy)
+        assert caught.value.status == 502
+        with Proxy(to, to_ca=server.ca_pem) as proxy:
+            transport = through(proxy)
+            assert '"session_id"' in transport.recv(20).text
+            transport.close()
+
+
+@pytest.mark.parametrize(
+    ("to", "content", "said"),
+    [
+        ("wss://127.0.0.1:1", None, "No such file or directory; expected a PEM file of certificates"),
+        ("wss://127.0.0.1:1", "no certificate", "expected a PEM file of certificates"),
+        ("ws://127.0.0.1:1", "", "expected a wss:// server behind, not ws://127.0.0.1:1"),
+    ],
+)
+def test_what_cannot_be_trusted_is_refused_at_once(to: str, content: str | None, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(InvalidPlan, match="to_ca .*ca.pem'") as caught:
+        Proxy(to, to_ca=file)
+    assert said in str(caught.value)
 
 
 def test_a_proxy_that_stops_says_goodbye_to_both_sides_and_finishes_its_tape(tmp_path: Path) -> None:

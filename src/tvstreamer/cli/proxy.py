@@ -17,6 +17,7 @@ def proxy(
     listen: int,
     host: str,
     to: str,
+    to_ca: str | None,
     record: str | None,
     overwrite: bool,
     faults: str | None,
@@ -31,7 +32,9 @@ def proxy(
     plan = None if faults is None else load_plan(faults)
     with (
         Stopping() as stopping,
-        Proxy(to, record=record, overwrite=overwrite, rotate=rotate, fsync=fsync, faults=plan, host=host, port=listen) as passage,
+        Proxy(
+            to, to_ca=to_ca, record=record, overwrite=overwrite, rotate=rotate, fsync=fsync, faults=plan, host=host, port=listen
+        ) as passage,
     ):
         # The address is the one thing that another program needs, so it alone is on standard output.
         say(passage.url)

@@ -220,6 +220,7 @@ COMMANDS = (
         "proxy", "Pass any client through to a server, recorded and disturbed.", "tvstreamer.cli.proxy:proxy",
         options=(
             Option("to", "live, live:host=prodata, ws://HOST:PORT, or wss://HOST", required=True, metavar="SERVER"),
+            Option("to-ca", "trust the server behind where its certificate comes from one of these, a PEM file", metavar="FILE"),
             Option("listen", "the port to listen on; 0 takes a free one", "whole", default=0, zero=True, metavar="PORT"),
             Option("host", "the address to bind", default="127.0.0.1"),
             Option("record", "the tape to write; compressed if it ends in .gz or .zst", metavar="FILE"),

@@ -77,7 +77,7 @@ class MarketConnection:
         if manners.refusal:
             self.protocol.refuse(manners.refusal, now)
 
-    def disconnected(self, at: float, code: int) -> None:
+    def disconnected(self, at: float, code: int, reason: str = "") -> None:
         for desk in self._desks:
             desk.clear()
         self.release()

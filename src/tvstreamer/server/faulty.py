@@ -93,12 +93,12 @@ class FaultyPeer(Generic[C]):
         self.inner.connected(now)
         self._filter = self._start(now)
 
-    def disconnected(self, at: float, code: int) -> None:
+    def disconnected(self, at: float, code: int, reason: str = "") -> None:
         self.open = False
-        self.inner.disconnected(at, code)
+        self.inner.disconnected(at, code, reason)
         protocol = getattr(self.inner, "protocol", None)
         if isinstance(protocol, ServerProtocol) and self.closing is None:
-            protocol.note(at, "closed", "", f"{code} by the client")
+            protocol.note(at, "closed", "", f"{code} by the client" + (f": {reason}" if reason else ""))
 
     def receive(self, message: str, at: float) -> None:
         if self._filter is None:

@@ -310,7 +310,7 @@ class _Client:
                 await self._put()
             raise
         finally:
-            connection.disconnected(clock.now(), self._code())
+            connection.disconnected(clock.now(), *self._how_it_ended())
 
     def wake(self) -> None:
         self._woken.set()
@@ -413,12 +413,12 @@ class _Client:
             return response
         return None
 
-    def _code(self) -> int:
-        """The close code of whoever closed first; 1006 when the client vanished."""
+    def _how_it_ended(self) -> tuple[int, str]:
+        """The close code and the reason of whoever closed first; 1006 when the client vanished."""
         if self._goodbye is not None:
-            return self._goodbye[0]
+            return self._goodbye
         close = self._websocket.close_sent if self._websocket.parser_exc else self._websocket.close_rcvd
-        return 1006 if close is None else int(close.code)
+        return (1006, "") if close is None else (int(close.code), close.reason)
 
     async def _read(self, connection: FaultyPeer[Any], clock: Clock) -> None:
         """Until the client is gone."""

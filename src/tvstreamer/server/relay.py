@@ -52,8 +52,8 @@ class Relay:
         self._room = threading.Event()
         self._room.set()
         self._ended: tuple[int, str] | None = None
-        self._outgoing: queue.SimpleQueue[str | int] = queue.SimpleQueue()
-        """Messages for the server, then the code of the client's goodbye."""
+        self._outgoing: queue.SimpleQueue[str | tuple[int, str]] = queue.SimpleQueue()
+        """Messages for the server, then the client's goodbye."""
         self._begin(self._send)
 
     def __repr__(self) -> str:
@@ -87,8 +87,8 @@ class Relay:
         with self._lock:
             return None if self._incoming else self._ended
 
-    def disconnected(self, at: float, code: int) -> None:
-        self._outgoing.put(code)
+    def disconnected(self, at: float, code: int, reason: str = "") -> None:
+        self._outgoing.put((code, reason))
 
     # --- the server's side ----------------------------------------------------------------------------------------
 
@@ -121,8 +121,8 @@ class Relay:
     def _send(self) -> None:
         while True:
             item = self._outgoing.get()
-            if isinstance(item, int):
-                self._transport.close(item)
+            if isinstance(item, tuple):
+                self._transport.close(*item)
                 self._room.set()
                 return
             try:
@@ -180,12 +180,14 @@ class RecordedPeer(FaultyPeer[Relay]):
     def closing(self) -> tuple[int, str] | None:
         return self._broken or super().closing
 
-    def disconnected(self, at: float, code: int) -> None:
+    def disconnected(self, at: float, code: int, reason: str = "") -> None:
         if self.open:
             by_server = self.closing is not None or self._leaving()
-            code, reason = self.closing or (code, "")
+            code, reason = self.closing or (code, reason)
             self._write(lambda tape: tape.closed(self._connection, code, reason, "server" if by_server else "client", at))
-        super().disconnected(at, _GOING_AWAY if self._leaving() or self._broken else code)
+        if self._leaving() or self._broken:
+            code, reason = _GOING_AWAY, ""
+        super().disconnected(at, code, reason)
 
     def _write(self, write: Callable[[TapeWriter], float]) -> None:
         if self._tape is None or self._broken is not None:

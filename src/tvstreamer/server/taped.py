@@ -101,7 +101,7 @@ class TapeConnection:
         self._playback.take()
         return first
 
-    def disconnected(self, at: float, code: int) -> None:
+    def disconnected(self, at: float, code: int, reason: str = "") -> None:
         self._base = None
         self._playback.close()
 

@@ -80,8 +80,8 @@ class ScriptedConnection:
             else:
                 self.closing = what
 
-    def disconnected(self, at: float, code: int) -> None:
-        self.heard.put((TransportClosed(code), at))
+    def disconnected(self, at: float, code: int, reason: str = "") -> None:
+        self.heard.put((TransportClosed(code, reason), at))
 
 
 class ScriptedPeer:

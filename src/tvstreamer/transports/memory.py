@@ -35,7 +35,7 @@ class ServedPeer(Protocol):
 
     def handle_deadline(self, now: float) -> None: ...
 
-    def disconnected(self, at: float, code: int) -> None: ...
+    def disconnected(self, at: float, code: int, reason: str = "") -> None: ...
 
     @property
     def closing(self) -> tuple[int, str] | None:
@@ -210,7 +210,7 @@ class ServedTransport:
 
     def _end(self, code: int, reason: str) -> None:
         self._over = (code, reason)
-        self._peer.disconnected(self._clock.now(), code)
+        self._peer.disconnected(self._clock.now(), code, reason)
 
 
 def _wait(clock: Clock, event: threading.Event, until: float | None) -> None:
