@@ -82,6 +82,14 @@ def test_a_part_alone_is_played_as_far_as_it_can_be(tmp_path: Path) -> None:
         replay(second, (SYMBOL, "1"))
 
 
+def test_the_command_line_says_that_a_part_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path / "s.jsonl", rotate="20KB")
+    assert main(["replay", str(tmp_path / "s.0002.jsonl")]) == 0
+    assert "s.0002.jsonl: part 2 of a recording; what the parts before ask for is not known" in capsys.readouterr().err
+    assert main(["replay", str(tmp_path / "s.jsonl")]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_missing_part_ends_a_replay_with_an_error(tmp_path: Path) -> None:
     parts = tmp_path / "s.jsonl"
     record(parts, rotate="20KB")

@@ -20,6 +20,7 @@ from tvstreamer.cli.stopping import Stopping
 from tvstreamer.errors import InvalidPlan, TapeFormatError, TapeWriteError, TvError, shorten
 from tvstreamer.events import Event
 from tvstreamer.protocol.charts import OnGap
+from tvstreamer.tape.reader import TapeReader
 from tvstreamer.testing.digest import EventDigest
 from tvstreamer.wsclient import TvWSClient
 
@@ -145,6 +146,10 @@ def replay(
     if not path.is_file():
         kind = "a directory" if path.is_dir() else "not a regular file"
         raise TapeFormatError(f"{kind}, expected a tape" if path.exists() else "no such file", path=tape)
+    with TapeReader(path) as reader:
+        part = reader.header.part or 1
+    if part > 1:
+        print(f"tvstreamer: {tape}: part {part} of a recording; what the parts before ask for is not known", file=sys.stderr)
     log = EventDigest()
     show = printer(format, events)
     client = TvWSClient(source=path, speed=speed, begin=options["from"], end=to, faults=faults)

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from tvstreamer.constants import MAX_LINE
-from tvstreamer.errors import TapeFormatError, shorten
+from tvstreamer.errors import TapeFormatError, TapeVersionError, shorten
 from tvstreamer.protocol import codec
 from tvstreamer.tape.compression import unpacked
 from tvstreamer.tape.format import Decoded, Footer, Header, MessageRecord, Record
@@ -156,7 +156,10 @@ class TapeReader:
             raise self._error(f"not a tape: the first line is {shorten(line[:200])}", 1) from None
         if not isinstance(value, dict) or "tape" not in value:
             raise self._error(f'not a tape: expected {{"tape":1,...}}, the first line is {shorten(line[:200])}', 1)
-        check_version(value["tape"])
+        try:
+            check_version(value["tape"])
+        except TapeVersionError as error:
+            raise TapeVersionError(f"{self.name}: {error}") from None
         try:
             header = _decode_header(line)
         except _UNREADABLE as error:
