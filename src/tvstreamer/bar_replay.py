@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
 
 from tvstreamer.errors import (
     FramingError,
-    InvalidPlan,
     LocalProtocolError,
     TransportClosed,
     TransportError,
     TransportTimeout,
     TvError,
-    shorten,
 )
 from tvstreamer.events import Bar
 from tvstreamer.lifetimes import current_watch
@@ -224,14 +221,3 @@ class BarReplay:
                 return
             with self._news:
                 self._news.notify_all()
-
-
-def moment(start: object) -> float:
-    """Seconds since the epoch, of a number or an aware `datetime`. Raises `InvalidPlan`."""
-    if isinstance(start, datetime):
-        if start.tzinfo is None:
-            raise InvalidPlan(f"start {start!r}: expected a datetime with a timezone")
-        return start.timestamp()
-    if isinstance(start, int | float) and not isinstance(start, bool):
-        return float(start)
-    raise InvalidPlan(f"start {shorten(start)}: expected seconds since the epoch, or a datetime with a timezone")

@@ -15,14 +15,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from tvstreamer import __version__
 from tvstreamer.auth import Credentials, TokenWatch
-from tvstreamer.bar_replay import BarReplay, moment
+from tvstreamer.bar_replay import BarReplay
 from tvstreamer.clock import Clock, Moment, VirtualClock, instant
 from tvstreamer.continuity import Ledger
 from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout, shorten
@@ -705,19 +704,19 @@ class TvWSClient:
         self,
         symbol: str,
         interval: Interval | str,
-        start: float | datetime,
+        start: Moment,
         *,
         bars: int | None = None,
         timeout: float = 30.0,
     ) -> BarReplay:
         """A bar replay of a symbol, which begins with `bars` bars (`n_init_bars` of them) up to `start`.
 
-        `start` is in seconds since the epoch, or a `datetime` with a timezone. It has a connection of its own to the same
-        source, which is not recorded. Raises `TapeMismatch` on a tape, which holds what was, and no server to ask.
+        `start` is in seconds since the epoch, a `datetime` with a timezone, or an ISO date. It has a connection of its own
+        to the same source, which is not recorded. Raises `TapeMismatch` on a tape, which holds what was, and no server to ask.
         """
         if self._is_tape():
             raise TapeMismatch(f"bar replay of {symbol}: a tape holds none; expected a server, live or fake")
-        begin = moment(start)
+        begin = instant(start, "start")
         source = self._open()
         try:
             with self._turning:

@@ -168,9 +168,14 @@ def test_a_replay_begins_with_its_block_and_ends_with_it() -> None:
 
 
 @pytest.mark.parametrize("start", [datetime(2026, 1, 1), "yesterday", True, None])  # noqa: DTZ001 - that is what is refused
-def test_a_moment_is_seconds_or_a_datetime_with_a_timezone(start: Any) -> None:
+def test_a_moment_is_seconds_a_date_or_a_datetime_with_a_timezone(start: Any) -> None:
     with pytest.raises(InvalidPlan, match="start"):
         TvWSClient(source="fake").bar_replay(BTC, "60", start)
+
+
+def test_it_may_begin_at_a_date() -> None:
+    with server() as fake, TvWSClient(source=fake.connect).bar_replay(BTC, "60", "2024-05-01", bars=1) as replay:
+        assert replay.point == datetime(2024, 5, 1, tzinfo=UTC).timestamp()
 
 
 def test_the_token_of_a_function_is_asked_for() -> None:

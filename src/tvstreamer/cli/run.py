@@ -17,6 +17,7 @@ _CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
     ((errors.TapeFormatError, errors.TapeVersionError), 3),
     ((errors.TapeWriteError,), 6),
     ((errors.TransportTimeout, errors.ContinuityError), 5),
+    ((errors.CredentialsNotFound,), 2),
     ((errors.ConnectFailed, errors.AuthError, errors.CredentialsError, errors.ServerStartError), 4),
     ((errors.MissingDependencyError, errors.UnsupportedFault), 2),
     ((ValueError,), 2),

@@ -259,7 +259,7 @@ class FakeServer:
         if refusal is not None:
             self._refused.append(Fired(clock.now(), refusal.kind, str(refusal.status), number))
             problem = f"HTTP {refusal.status}, as the fault plan wants it"
-            raise ConnectFailed("fake:", problem, status=refusal.status, retry_after=refusal.retry_after)
+            raise ConnectFailed("the fake server", problem, status=refusal.status, retry_after=refusal.retry_after)
         connection: Connection
         if self._tape is not None:
             unknown = self._market.is_unknown
@@ -284,7 +284,7 @@ class FakeServer:
         of bytes.
         """
         if self._closed:
-            raise ConnectFailed("fake:", "the server is closed")
+            raise ConnectFailed("the fake server", "the server is closed")
         self._plan.require(_IN_MEMORY, "a connection in memory")
         peer = self._new_connection(self._manners, self.clock)
         transport = ServedTransport(peer, self.clock, url="fake:")

@@ -21,6 +21,8 @@ from tvstreamer.cli.table import Call
         (errors.TapeVersionError("no"), 3),
         (errors.ConnectFailed("ws://x", "no"), 4),
         (errors.AuthError("no"), 4),
+        (errors.TokenExpired("no"), 4),
+        (errors.CredentialsNotFound("no"), 2),
         (errors.ServerStartError("no"), 4),
         (errors.TransportTimeout("no"), 5),
         (errors.TapeWriteError("no"), 6),
