@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import json
 import re
 import zlib
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
@@ -24,18 +26,21 @@ import msgspec
 from tvstreamer.addresses import is_loopback
 from tvstreamer.constants import MAX_BODY
 from tvstreamer.errors import TapeFormatError, TapeWriteError, shorten
-from tvstreamer.tape.redact import Redactor, nameless
+from tvstreamer.tape.redact import Redactor, nameless, page_tokens
 
 Headers = tuple[tuple[str, str], ...]
 
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LONG: Final = 1 << 20
 _METHOD = re.compile(r"[A-Z]{1,20}")
-_SESSION = ("sessionid", "sessionid_sign", "device_t")
+_SESSION = re.compile(r"(?:^|[;,\s])(?:sessionid|sessionid_sign|device_t)=\"?([^;,\s\"]+)", re.IGNORECASE)
+_CHARSET = re.compile(r"charset=\"?([a-z0-9_-]+)")
+_MOST_FILES: Final = 64
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _SHORTEST: Final = 8
 """Characters of a value that is learned to be secret; a shorter one may stand anywhere by chance."""
-_TOKEN = re.compile(r'"auth_token\\?"\s*:\s*\\?"([^"\\]+)')
-_WINDOWS: Final = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+_PACKED = re.compile(rb"\x1f\x8b|\x78[\x01\x5e\x9c\xda]")
+"""How bytes begin that gzip or zlib has packed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,10 @@ class Exchange:
 
     def __str__(self) -> str:
         return f"{self.method} {shorten(self.url)}"
+
+    def __repr__(self) -> str:
+        # It may not have been scrubbed yet, and whoever shows an error shows what it was raised for.
+        return f"<Exchange {self.method} {len(self.sent)} bytes, {self.status} {len(self.body)} bytes>"
 
     def stored(self) -> dict[str, Any]:
         """What stands in a record. Raises `TapeWriteError` for a body that is too long."""
@@ -152,27 +161,44 @@ def scrubbed(exchange: Exchange, redactor: Redactor) -> Exchange:
     A body in which there is none stays as it was, to the byte. One that has some is kept unpacked. Raises `TapeWriteError` for
     a body that cannot be looked into.
     """
-    sent = _unpacked(exchange, exchange.sent_headers, exchange.sent)
-    received = _unpacked(exchange, exchange.headers, exchange.body)
+    # What is said of it says nothing either.
+    shown = replace(exchange, url=redactor.url(exchange.url))
+    sent = _read(_unpacked(shown, exchange.sent_headers, exchange.sent), exchange.sent_headers)
+    received = _read(_unpacked(shown, exchange.headers, exchange.body), exchange.headers)
     redactor.learn(_secrets(exchange, received))
-    sent_headers, sent = _scrubbed_part(exchange.sent_headers, exchange.sent, sent, redactor)
+    sent_headers, sent_body = _scrubbed_part(exchange.sent_headers, exchange.sent, sent, redactor)
     headers, body = _scrubbed_part(exchange.headers, exchange.body, received, redactor)
-    url = redactor.url(exchange.url)
-    return replace(exchange, url=url, sent_headers=sent_headers, sent=sent, headers=headers, body=body)
+    url, reason = redactor.url(exchange.url), redactor.note(exchange.reason)
+    return replace(exchange, url=url, reason=reason, sent_headers=sent_headers, sent=sent_body, headers=headers, body=body)
 
 
-def _scrubbed_part(headers: Headers, packed: bytes, body: bytes, redactor: Redactor) -> tuple[Headers, bytes]:
-    is_form = _header(headers, "content-type").startswith("application/x-www-form-urlencoded")
-    try:
-        clean = redactor.body(body.decode(), form=is_form).encode()
-    except UnicodeDecodeError:
-        # What is secret is ASCII, wherever it stands.
-        clean = redactor.body(body.decode("latin-1"), form=is_form).encode("latin-1")
+class _Text(NamedTuple):
+    """A body as it is read, and in which coding."""
+
+    text: str
+    codec: str
+
+
+def _read(body: bytes, headers: Headers) -> _Text:
+    named = _CHARSET.search(_header(headers, "content-type"))
+    # In UTF-16 the letters of a secret stand apart. In most others they are those of ASCII, wherever it stands.
+    for codec in (json.detect_encoding(body), named[1] if named else "utf-8"):
+        with contextlib.suppress(UnicodeError, LookupError):
+            if codec.startswith(("utf-16", "utf-32", "utf-8")):
+                return _Text(body.decode(codec), codec)
+    return _Text(body.decode("latin-1"), "latin-1")
+
+
+def _scrubbed_part(headers: Headers, packed: bytes, body: _Text, redactor: Redactor) -> tuple[Headers, bytes]:
+    # What does not say what it is may be one.
+    kind = _header(headers, "content-type")
+    clean = redactor.body(body.text, form=not kind or kind.startswith(_FORMS))
     pairs = [tuple(redactor.note(list(pair))) for pair in headers]
-    if clean == body:
+    if clean == body.text:
         return tuple(pairs), packed
+    plain = clean.encode(body.codec)
     kept = [pair for pair in pairs if pair[0].lower() != "content-encoding"]
-    return tuple((name, str(len(clean)) if name.lower() == "content-length" else value) for name, value in kept), clean
+    return tuple((name, str(len(plain)) if name.lower() == "content-length" else value) for name, value in kept), plain
 
 
 def _header(headers: Headers, name: str) -> str:
@@ -184,14 +210,13 @@ def _unpacked(exchange: Exchange, headers: Headers, body: bytes) -> bytes:
     for coding in reversed([each.strip() for each in _header(headers, "content-encoding").split(",")]):
         if coding in ("", "identity") or not body:
             continue
-        window = _WINDOWS.get(coding)
-        if window is None:
+        if coding not in ("gzip", "x-gzip", "deflate"):
             expected = "expected gzip or deflate, as Accept-Encoding can ask for"
             raise TapeWriteError(f"{exchange}: a body in {shorten(coding)} cannot be searched for secrets: {expected}")
-        unpacker = zlib.decompressobj(window)
-        try:
-            plain = unpacker.decompress(body, MAX_BODY + 1)
-        except zlib.error:
+        plain = _inflated(body)
+        if plain is None and _PACKED.match(body):
+            raise TapeWriteError(f"{exchange}: a body in {coding} that is damaged cannot be searched for secrets")
+        if plain is None:
             return body  # It has been unpacked already, or never was packed.
         if len(plain) > MAX_BODY:
             raise TapeWriteError(f"{exchange}: a body of more than {MAX_BODY} bytes, once it is unpacked")
@@ -199,14 +224,33 @@ def _unpacked(exchange: Exchange, headers: Headers, body: bytes) -> bytes:
     return body
 
 
-def _secrets(exchange: Exchange, body: bytes) -> list[str]:
+def _inflated(body: bytes) -> bytes | None:
+    """What gzip or zlib has packed, or deflate without the head of either, as some send it; None for anything else."""
+    plain, rest = b"", body
+    try:
+        # One file of gzip may follow another, and all are one body.
+        for _ in range(_MOST_FILES):
+            unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+            plain += unpacker.decompress(rest, MAX_BODY + 1)
+            rest = unpacker.unused_data
+            if len(plain) > MAX_BODY or not _PACKED.match(rest):
+                return plain + rest
+        return None
+    except zlib.error:
+        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        plain = unpacker.decompress(body, MAX_BODY + 1)
+    except zlib.error:
+        return None
+    # A text may happen to begin as such a stream does.
+    is_whole = len(plain) > MAX_BODY or (unpacker.eof and not unpacker.unused_data)
+    return plain if is_whole else None
+
+
+def _secrets(exchange: Exchange, body: _Text) -> list[str]:
     """The cookies of a session that were sent or set, and the tokens that were handed out."""
-    found = _TOKEN.findall(body.decode("latin-1"))
-    cookies = [value.split(";")[:1] for name, value in exchange.headers if name.lower() == "set-cookie"]
-    cookies += [value.split(";") for name, value in exchange.sent_headers if name.lower() == "cookie"]
-    for pairs in cookies:
-        for pair in pairs:
-            name, _, value = pair.strip().partition("=")
-            if name in _SESSION:
-                found.append(value)
+    found = page_tokens(body.text)
+    for name, value in (*exchange.headers, *exchange.sent_headers):
+        if name.lower() in ("cookie", "set-cookie"):
+            found += _SESSION.findall(value)
     return [secret for secret in found if len(secret) >= _SHORTEST]

@@ -31,28 +31,64 @@ _PSEUDONYM = re.compile(r"redacted-[0-9a-f]{16}")
 _AUTH = re.compile(r'"m"\s*:\s*"set_auth_token"')
 _PARAMETER = re.compile(r'("p"\s*:\s*\[\s*")((?:[^"\\]|\\.)*)(")')
 _VIA = re.compile(r'("via"\s*:\s*")((?:[^"\\]|\\.)*)(")')
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
-_LAYOUT = re.compile(r"((?:chart%2F|chart/)(?!redacted-))([A-Za-z0-9]{4,})", re.IGNORECASE)
-_QUERY = re.compile(
-    r"([?&](?:[a-z_]*token|auth_token|jwt|session[a-z_]*|user_?id|user|id|api_?key|password)=)([^&#\s\"]+)", re.IGNORECASE
+_JWT = re.compile(
+    # Only where a word begins that two dots follow: looked for at each `eyJ`, a long row of them would take for ever.
+    r"(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{5,}\.)([A-Za-z0-9_-]*?)"
+    r"(eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*)"
 )
-_USERINFO = re.compile(r"(://)([^/@\s\"]+)(@)")
-_SECRET_HEADERS = {"cookie", "set-cookie", "authorization", "proxy-authorization", "x-csrftoken"}
+_LAYOUT = re.compile(r"((?:chart%2F|chart/)(?!redacted-))([A-Za-z0-9]{4,})", re.IGNORECASE)
+_PROOFS = r"[\w-]*(?:token|secret|session_?id)|jwt|api_?key|pass(?:w(?:or)?d)?|pwd"
+"""Names of parameters, of whatever service, whose values prove who somebody is."""
+_QUERY = re.compile(
+    rf"([?&#;](?:{_PROOFS}|session[a-z_]*|user_?id|user|id|key|code|sid|sig|signature)=)([^&#\s\"]+)", re.IGNORECASE
+)
+_NESTED_QUERY = re.compile(rf"(%(?:3F|26|23)(?:{_PROOFS})%3D)((?:(?!%26|%23)[^&#\s\"])+)", re.IGNORECASE)
+"""The same in an address that is a parameter itself."""
+_USERINFO = re.compile(r"(://)([^/?#\s\"]+)(@)")
+_SECRET_HEADER = re.compile(
+    r"(?:set-)?cookie2?|(?:proxy-|x-)?auth(?:orization|entication|-key)?|[\w-]*(?:token|secret|csrf|xsrf|api-?key|session-?id)",
+    re.IGNORECASE,
+)
 _SHORTEST = 4
 _PAIR = 2
+_LONGEST = 65_536
 _FIELDS = (
-    "auth_token|session_hash|private_channel|sessionid|sessionid_sign|device_t|csrf_?token|csrfmiddlewaretoken|password|username"
-    "|first_name|last_name|email"
+    "auth_token|session_hash|private_channel|sessionid|sessionid_sign|device_t|csrf_?[tT]oken|csrfmiddlewaretoken|password|username"
+    "|first_name|last_name|email|(?:access|refresh|id|session|api|bearer)_?[tT]oken|api_?[kK]ey|(?:client|api)_?[sS]ecret"
 )
-_FIELD = re.compile(rf'("(?:{_FIELDS})"\s*:\s*")((?:[^"\\]|\\.)+)(")')
-_ESCAPED_FIELD = re.compile(rf'(\\"(?:{_FIELDS})\\"\s*:\s*\\")((?:[^"\\]|\\[^"])+)(\\")')
-"""The same in JSON that stands in a string."""
-_FORM_FIELD = re.compile(rf"((?:^|&)(?:{_FIELDS}|code)=)([^&\s]+)")
-_USER_ID = re.compile(r'(\\?"user_id\\?"\s*:\s*|\\?"id\\?"\s*:\s*(?=\d+\s*,\s*\\?"username))\d+')
+_FIELD = r"""((?<![\w-])(?:{names})["']?\s*[:=]\s*(["']))((?:\\.|(?!\2)[^\\\n])+)(?=\2)"""
+_ENCODED_FIELD = (
+    r"""((?<![A-Za-z_-])(?:{names})(\\{{1,7}}["']|&quot;|&#34;|&#x22;|\\{{1,7}}u0022|%22)\s*(?::|%3[aA])\s*\2)"""
+    rf"""((?:(?!(?<!\\)\2)[^\n]){{{{1,{_LONGEST}}}}}?)(?<!\\)(?=\2)"""
+)
+"""The same in a text that stands in a string, an attribute or an address, its quotes written as is the custom there."""
+_FIELD_PATTERNS = [re.compile(form.format(names=_FIELDS)) for form in (_FIELD, _ENCODED_FIELD)]
+_TOKEN_PATTERNS = [re.compile(form.format(names="auth_token")) for form in (_FIELD, _ENCODED_FIELD)]
+_FORM_NAMES = rf"{_FIELDS}|{_PROOFS}|code"
+_FORM_FIELD = re.compile(rf"((?:^|&)(?:{_FORM_NAMES})=)([^&\s]+)", re.IGNORECASE)
+_FORM_PART = re.compile(
+    rf'(\bname="(?:{_FORM_NAMES})"[^\r\n]{{0,200}}\r\n(?:[^\r\n]{{1,200}}\r\n){{0,3}}\r\n)([^\r\n]+)', re.IGNORECASE
+)
+"""The same in a form that is sent in parts."""
+_USER_ID = re.compile(
+    r'(\\?"user_?id\\?"\s*:\s*(?:\\?")?|\\?"id\\?"\s*:\s*(?=\d+\s*,\s*\\?"username))\d+', re.IGNORECASE
+)  # fmt: skip
 
 
 def _is_secret_header(name: Any) -> bool:
-    return isinstance(name, str) and name.lower() in _SECRET_HEADERS
+    return isinstance(name, str) and _SECRET_HEADER.fullmatch(name) is not None
+
+
+def _is_nobodys(token: str) -> bool:
+    return token == ANONYMOUS_TOKEN or token.startswith("widget_user_token")
+
+
+def page_tokens(text: str) -> list[str]:
+    """The tokens of somebody that a page or an answer hands out."""
+    if "auth_token" not in text:
+        return []
+    found = [match.group(3) for pattern in _TOKEN_PATTERNS for match in pattern.finditer(text)]
+    return [token for token in found if not _is_nobodys(token)]
 
 
 def _holds_token(lines: bytes) -> bool:
@@ -134,7 +170,7 @@ class Redactor:
         if '"via"' in text and '"session_id"' in text:
             text = _VIA.sub(self._middle, text)
         if "eyJ" in text:
-            text = _JWT.sub(self._whole, text)
+            text = _JWT.sub(self._tail, text)
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, self.pseudonym(secret))
@@ -143,14 +179,15 @@ class Redactor:
     def url(self, url: str) -> str:
         """An address without user, tokens, and user and layout ids."""
         url = _USERINFO.sub(self._middle, url)
-        url = _QUERY.sub(self._tail, url)
+        url = _NESTED_QUERY.sub(self._tail, _QUERY.sub(self._tail, url))
         return self._clean(_LAYOUT.sub(self._tail, url))
 
     def body(self, text: str, *, form: bool = False) -> str:
         """A page, an answer in JSON, or a form, without what says who somebody is, or proves it. User ids become 0."""
-        text = _ESCAPED_FIELD.sub(self._token, _FIELD.sub(self._token, text))
+        for pattern in _FIELD_PATTERNS:
+            text = pattern.sub(self._value, text)
         if form:
-            text = _FORM_FIELD.sub(self._tail, text)
+            text = _FORM_PART.sub(self._tail, _FORM_FIELD.sub(self._tail, text))
         return self._clean(_USER_ID.sub(r"\g<1>0", text))
 
     def note(self, value: Any) -> Any:
@@ -175,16 +212,13 @@ class Redactor:
         return self.pseudonym(value) if isinstance(value, str) else value
 
     def _token(self, match: re.Match[str]) -> str:
-        token = match.group(2)
-        if token == ANONYMOUS_TOKEN or token.startswith("widget_user_token"):
-            return match.group()
-        return self._middle(match)
+        return match.group() if _is_nobodys(match.group(2)) else self._middle(match)
+
+    def _value(self, match: re.Match[str]) -> str:
+        return match.group() if _is_nobodys(match.group(3)) else match.group(1) + self.pseudonym(match.group(3))
 
     def _middle(self, match: re.Match[str]) -> str:
         return match.group(1) + self.pseudonym(match.group(2)) + match.group(3)
 
     def _tail(self, match: re.Match[str]) -> str:
         return match.group(1) + self.pseudonym(match.group(2))
-
-    def _whole(self, match: re.Match[str]) -> str:
-        return self.pseudonym(match.group())

@@ -54,8 +54,8 @@ class HttpSide:
     def __init__(
         self, name: str, recorded: Sequence[Exchange], *, records: bool, happened: Happened, secrets: Iterable[str] = ()
     ) -> None:
-        self._persister = _InUse(name, recorded, happened)
         self._same = _Alike(secrets)
+        self._persister = _InUse(name, recorded, happened, self._same.named)
         vcr = VCR(record_mode=RecordMode.NEW_EPISODES if records else RecordMode.NONE)
         vcr.register_matcher(_MATCHER, self._same.require)
         options = vcr.get_merged_config(path=name, persister=self._persister, match_on=(_MATCHER,))
@@ -85,10 +85,11 @@ class HttpSide:
 class _InUse:
     """The persister of a tape in use: what is on it has been read, and what happens is written as it happens."""
 
-    def __init__(self, name: str, recorded: Sequence[Exchange], happened: Happened) -> None:
+    def __init__(self, name: str, recorded: Sequence[Exchange], happened: Happened, named: Callable[[Any], str]) -> None:
         self.name = name
         self.recorded = recorded
         self.happened = happened
+        self.named = named
 
     def load_cassette(self, path: object, serializer: object) -> tuple[list[Any], list[dict[str, Any]]]:
         return [_request(each) for each in self.recorded], [_response(each) for each in self.recorded]
@@ -133,14 +134,11 @@ class _Cassette(Cassette):  # type: ignore[misc]
                 raise self._missing(request) from None
 
     def _missing(self, request: Any) -> TapeMismatch:
-        asked = _named(request)
-        nearest = difflib.get_close_matches(asked, [_named(each) for each in self.requests], n=1, cutoff=0.0)
+        named = self._persister.named
+        asked = named(request)
+        nearest = difflib.get_close_matches(asked, [named(each) for each in self.requests], n=1, cutoff=0.0)
         problem = f"{self._persister.name}: {asked} is not on the tape, or has been answered"
         return TapeMismatch(problem, nearest=nearest[0] if nearest else "")
-
-
-def _named(request: Any) -> str:
-    return f"{request.method} {Redactor(key=_KEY).url(request.uri)}"
 
 
 class _Alike:
@@ -151,6 +149,10 @@ class _Alike:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._redactor = Redactor(key=_KEY, secrets=secrets)
+
+    def named(self, request: Any) -> str:
+        """A request in a text. No pseudonyms, as their key is not one of a tape: anybody could try what they stand for."""
+        return f"{request.method} {nameless(self._redactor.url(request.uri))}"
 
     def require(self, asked: Any, recorded: Any) -> None:
         """Raises `AssertionError`, as vcrpy wants it."""

@@ -161,6 +161,10 @@ def test_what_a_session_consists_of_is_secret_from_then_on() -> None:
     scrubbed(exchange, learned)
     for secret in ("canary-sid", "canary-device", "canary-opaque"):
         assert "canary" not in learned.message(f"a {secret} b")
+    joined = replace(PLAIN, headers=(("Set-Cookie", 'a=b; Path=/, sessionid="canary-joined"; Path=/, SessionID_Sign=canary-sign'),))
+    scrubbed(joined, learned)
+    for secret in ("canary-joined", "canary-sign"):
+        assert "canary" not in learned.message(f"a {secret} b")
     for common in ("v1:sgn", "darkest-one", "short"):
         assert common in learned.message(f"a {common} b")
 
@@ -186,6 +190,36 @@ def test_a_packed_body_with_a_secret_is_kept_unpacked_and_one_without_as_it_was(
     assert clean.headers == (("Content-Length", str(len(clean.body))), ("X", "y"))
 
 
+def test_all_of_a_packed_body_is_looked_into() -> None:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    headless = packer.compress(PAGE.encode()) + packer.flush()
+    several = gzip.compress(b"harmless ") + gzip.compress(PAGE.encode()) + b"rest"
+    cut = gzip.compress(PAGE.encode())[:-4]
+    for coding, body in [("deflate", headless), ("gzip", several), ("gzip", cut), ("deflate", gzip.compress(PAGE.encode()))]:
+        clean = scrubbed(replace(PLAIN, headers=(("Content-Encoding", coding),), body=body), redactor())
+        assert b"var user" in clean.body
+        assert b"canary" not in clean.body
+        assert clean.headers == ()
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_secrets_are_found_in_other_codings_of_a_text_too(codec: str) -> None:
+    body = f"<p>\N{EURO SIGN}</p>{PAGE} canary-given".encode(codec)
+    clean = scrubbed(replace(PLAIN, body=body), redactor("canary-given")).body.decode(codec)
+    assert "canary" not in clean
+    assert clean.startswith("<p>\N{EURO SIGN}</p><script>")
+
+
+def test_a_coding_that_only_the_headers_tell_is_believed_if_it_can_be() -> None:
+    def clean(charset: str, body: bytes) -> bytes:
+        return scrubbed(replace(PLAIN, headers=(("Content-Type", f'text/html; charset="{charset}"'),), body=body), redactor()).body
+
+    wide = f"\N{EURO SIGN}\N{EURO SIGN}{PAGE}".encode("utf-16-le")
+    assert "canary" not in clean("UTF-16LE", wide).decode("utf-16-le")
+    for charset in ("utf-16-of-theirs", "latin-1", "utf-8"):
+        assert b"canary" not in clean(charset, PAGE.encode() + b"\xe9")
+
+
 @pytest.mark.parametrize("body", [b"canary-given \xff", b"\xffcanary-given"])
 def test_a_secret_in_what_is_no_text_is_found_too(body: bytes) -> None:
     clean = scrubbed(replace(PLAIN, body=body), redactor("canary-given")).body
@@ -202,6 +236,22 @@ def test_a_body_that_is_not_packed_as_it_says_is_taken_as_it_is() -> None:
 def test_a_body_that_cannot_be_looked_into_is_not_recorded() -> None:
     with pytest.raises(TapeWriteError, match="a body in 'br' cannot be searched for secrets: expected gzip or deflate"):
         scrubbed(replace(PLAIN, headers=(("Content-Encoding", "br"),)), redactor())
+
+
+def test_what_is_said_of_one_that_is_not_recorded_has_no_secrets() -> None:
+    exchange = replace(PLAIN, url="http://h/?token=canary", headers=(("Content-Encoding", "br"),), sent=b"canary")
+    with pytest.raises(TapeWriteError, match="'br'") as caught:
+        scrubbed(exchange, redactor())
+    assert "canary" not in str(caught.value)
+    assert repr(exchange) == "<Exchange GET 6 bytes, 200 5 bytes>"
+
+
+@pytest.mark.parametrize("damage", ["checksum", "too many files"])
+def test_a_packed_body_that_is_damaged_is_not_recorded(damage: str) -> None:
+    whole = gzip.compress(PAGE.encode())
+    body = gzip.compress(b"") * 70_000 if damage == "too many files" else whole[:-8] + bytes(8)
+    with pytest.raises(TapeWriteError, match="a body in gzip that is damaged cannot be searched for secrets"):
+        scrubbed(replace(PLAIN, headers=(("Content-Encoding", "gzip"),), body=body), redactor())
 
 
 def test_a_body_that_swells_is_not_recorded() -> None:

@@ -167,6 +167,13 @@ def test_equal_requests_are_answered_in_the_recorded_order_each_once(path: Path)
             get(refusing, "/a")
 
 
+def test_a_mismatch_tells_no_secret_and_nothing_that_could_be_tried_against_one(path: Path) -> None:
+    with use_tape(path, http=True, environ={"TVSTREAMER_TOKEN": "canary-given"}):
+        with pytest.raises(TapeMismatch) as caught:
+            get(refusing, "/canary-given/b?user_id=987654")
+    assert str(caught.value).startswith("tape.jsonl: GET http://h.example/redacted/b?user_id=redacted is not on the tape")
+
+
 def test_what_is_not_on_the_tape_is_a_mismatch_that_names_the_nearest(path: Path) -> None:
     before = path.read_bytes()
     with use_tape(path, http=True, environ={}):
