@@ -67,6 +67,17 @@ def test_no_repr_shows_a_secret() -> None:
     assert repr(Credentials()) == "<Credentials anonymous, no cookie>"
 
 
+@pytest.mark.parametrize(
+    "environ", [{"TVSTREAMER_SESSIONID": "canary id"}, {"TVSTREAMER_TOKEN": "canary\n"}], ids=["cookie", "token"]
+)
+def test_what_pytest_shows_of_a_refused_one_does_not_have_it(environ: dict[str, str]) -> None:
+    with pytest.raises(InvalidPlan, match="not shown") as caught:
+        Credentials.from_environment(environ)
+    # A function is shown with its arguments, unless it hides itself.
+    shown = {entry.name for entry in caught.traceback.filter(caught)}  # type: ignore[no-untyped-call]
+    assert shown.isdisjoint({"from_environment", "session_cookie", "require_header_safe"})
+
+
 def test_secrets_are_the_token_the_cookie_and_the_values_in_it() -> None:
     assert Credentials("tok", "sessionid=abc; sessionid_sign=v1:x==").secrets() == (
         "tok",

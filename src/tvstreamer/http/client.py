@@ -46,6 +46,7 @@ LONGEST_TIMEOUT: Final = 600.0
 _MOST_DIGITS: Final = 7
 _JSON: Final = "application/json"
 _HTML: Final = "text/html"
+_CODINGS: Final = ("", "identity", "gzip", "x-gzip", "deflate")
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 
 
@@ -166,22 +167,21 @@ class HttpClient:
         Raises `CredentialsNotFound` without a cookie, `AuthError` where the site does not know the session, and what any request
         raises. The token is in none of these, and neither is the cookie.
         """
-        cookie = self._auth.cookie
-        if cookie is None:
+        if self._auth.cookie is None:
             raise CredentialsNotFound("no session cookies: expected sessionid and sessionid_sign, of a browser that is logged in")
         if not self._site.keeps_secrets:
             raise InvalidSource(f"source {shorten(self._site.pages)}: expected https, or this machine, where cookies are sent to")
-        page = self._get(f"{self._site.pages}{PAGE_PATH}", _HTML, cookie=cookie)
+        page = self._get(f"{self._site.pages}{PAGE_PATH}", _HTML, auth=self._auth)
         return token_of(page.decode("utf-8", "replace"))
 
     # --- one request --------------------------------------------------------------------------------------------------
 
-    def _get(self, url: str, expected: str, *, cookie: str | None = None) -> bytes:
+    def _get(self, url: str, expected: str, *, auth: Credentials | None = None) -> bytes:
         """The body of the answer, which has the content type that is expected."""
         with self._lock:
             deadline = self._clock.now() + self._timeout
             for _ in range(MOST_REDIRECTS + 1):
-                response, body = self._exchange(url, expected, cookie, deadline)
+                response, body = self._exchange(url, expected, auth, deadline)
                 if response.status_code not in _REDIRECTS:
                     break
                 url = _next_place(url, response)
@@ -197,11 +197,14 @@ class HttpClient:
             raise RemoteProtocolError(f"GET {_shown(url)}: content type {shorten(kind)}: expected {expected}")
         return body
 
-    def _exchange(self, url: str, expected: str, cookie: str | None, deadline: float) -> tuple[httpx.Response, bytes]:
+    def _exchange(
+        self, url: str, expected: str, auth: Credentials | None, deadline: float
+    ) -> tuple[httpx.Response, bytes]:
+        # Not the cookie itself: pytest shows the arguments of what has raised.
         client = self._opened()
         import httpx
 
-        pairs = [*self._headers, ("Accept", expected), *([("Cookie", cookie)] if cookie else [])]
+        pairs = [*self._headers, ("Accept", expected), *([("Cookie", auth.cookie)] if auth and auth.cookie else [])]
         # As bytes: the library's own error for what is not ASCII shows the value.
         headers = [(name.encode("utf-8", "replace"), value.encode("utf-8", "replace")) for name, value in pairs]
         left = max(0.001, deadline - self._clock.now())
@@ -237,6 +240,10 @@ class HttpClient:
                 return error
 
     def _read(self, url: str, response: httpx.Response, deadline: float) -> bytes:
+        coding = response.headers.get("content-encoding", "").strip().lower()
+        if coding not in _CODINGS:
+            # Two of them can make gigabytes of a kilobyte before there is anything to count.
+            raise RemoteProtocolError(f"GET {_shown(url)}: a body in {shorten(coding)}: expected gzip or deflate, and once")
         parts: list[bytes] = []
         size = 0
         for part in response.iter_bytes():

@@ -26,6 +26,7 @@ def token_of(page: str) -> str:
     Raises `AuthError` where the page is that of nobody, `ServerError` where it asks for a human, and `RemoteProtocolError` for
     any other. No text of these has anything of the page.
     """
+    __tracebackhide__ = True
     token = page_token(page)
     if token:
         return token

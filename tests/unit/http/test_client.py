@@ -305,6 +305,13 @@ def test_an_answer_that_cannot_be_unpacked_is_an_error() -> None:
             list(http.search())
 
 
+@pytest.mark.parametrize("coding", ["gzip, gzip", "br", "gzip,gzip,gzip"])
+def test_an_answer_that_could_swell_without_an_end_is_not_unpacked(coding: str) -> None:
+    with client((200, [JSON, ("Content-Encoding", coding)], gzip.compress(gzip.compress(EMPTY)))) as http:
+        with pytest.raises(RemoteProtocolError, match=f"a body in '{coding}': expected gzip or deflate, and once"):
+            list(http.search())
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_answer_that_is_too_long_is_not_read_to_its_end(packed: bool) -> None:
     body = b" " * 5_000
@@ -456,6 +463,8 @@ def test_a_secret_is_in_no_repr_log_or_traceback(caplog: pytest.LogCaptureFixtur
         http.fetch_token()
     assert caught.value.__cause__ is None
     assert "canary" not in str(caught.getrepr(style="short"))
+    # As pytest shows what has failed: with the arguments of each function.
+    assert "canary-9d41" not in str(caught.getrepr(style="long", funcargs=True))
     assert "canary" not in caplog.text
     assert token not in caplog.text
 
