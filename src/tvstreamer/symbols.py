@@ -9,6 +9,7 @@ confused, and no shell makes anything else of it.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -45,7 +46,7 @@ _WIRE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,63}")
 _SUBSESSIONS = ("regular", "extended", "premarket", "postmarket")
 _SESSION = re.compile(rf"([a-z]{{1,16}}_)?({'|'.join(_SUBSESSIONS)})")
 _CURRENCY = re.compile(r"[A-Z][A-Z0-9]{2,15}")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,64}(\.\d{1,64})?(e-?\d{1,3})?", re.ASCII)
 
 _WIRE = {
     "session": "session",
@@ -228,7 +229,8 @@ def _passed(text: str, name: str, value: Input) -> Input:
         what, known = "key", _WIRE_KEY.fullmatch(key)
         if key in _STRUCTURE:
             raise InvalidSymbol(f"symbol {shorten(text)}: {name}: expected another key than {', '.join(_STRUCTURE)}")
-    spelled = _text(value) if isinstance(value, Input) else ""
+    is_number = isinstance(value, float) and math.isfinite(value)
+    spelled = _text(value) if isinstance(value, str | int) or is_number else ""
     if not (known and _WORD.fullmatch(spelled)):
         raise InvalidSymbol(f"symbol {shorten(text)}: {what} {shorten(key)} {shorten(value)}: {expected}")
     return _value(spelled)

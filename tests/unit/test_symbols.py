@@ -214,6 +214,7 @@ def test_whatever_the_options_both_spellings_come_back(
         ({"chart": "renko", "inputs": {"box size": 1}}, "input 'box size' 1: expected a name"),
         ({"chart": "renko", "inputs": {"size": "a b"}}, "input 'size' 'a b': expected a name, and a word"),
         ({"chart": "renko", "inputs": {"size": None}}, "input 'size' None"),
+        ({"chart": "renko", "inputs": {"size": float("inf")}}, "input 'size' inf: expected a name, and a word or number"),
         ({"wire": {"metric": "market cap"}}, "key 'metric' 'market cap': expected a name, and a word or number"),
         ({"wire": {"a b": 1}}, "key 'a b' 1: expected a name"),
         ({"wire": {"replay": "rs_1"}}, "wire.replay: expected another key than symbol, type, inputs, replay"),
@@ -229,8 +230,10 @@ def test_an_option_that_makes_no_sense_is_refused_with_its_value(arguments: dict
 
 
 @pytest.mark.parametrize(
-    "text", ["EX:SYM{", "EX:SYM{}", "EX:SYM{session=weird}", "EX:SYM{sesion=extended}", "EX:SYM{session=extended", "EX:SYM{session}", "EX:SYM{unit=A+unit=B}", "{session=extended}", 7]
-)
+    "text",
+    ["EX:SYM{", "EX:SYM{}", "EX:SYM{session=weird}", "EX:SYM{sesion=extended}", "EX:SYM{session=extended", "EX:SYM{session}", "EX:SYM{unit=A+unit=B}", "{session=extended}", 7,
+     "EX:SYM{chart=renko+x=1e400}", f"EX:SYM{{chart=renko+x={'1' * 5_000}}}"]
+)  # fmt: skip
 def test_a_spelling_that_is_none_is_refused(text: object) -> None:
     with pytest.raises(InvalidSymbol):
         Symbol(text)

@@ -15,6 +15,13 @@ from tvstreamer.server.market.market import Market
 
 T = TypeVar("T")
 
+
+class _Missing:
+    """No answer yet; None is one."""
+
+
+_MISSING: Final = _Missing()
+
 _ANSWERS: Final = 4096
 
 
@@ -44,25 +51,27 @@ class SharedMarket(Market):
         try:
             return super().tick(symbol, price, size=size, at=at)
         finally:
-            self._answers.clear()
+            self._answers = {}
 
     def set_bars(self, symbol: str, interval: Interval | str, rows: Sequence[Sequence[float]]) -> None:
         try:
             super().set_bars(symbol, interval, rows)
         finally:
-            self._answers.clear()
+            self._answers = {}
 
     def close_bar(self, symbol: str, interval: Interval | str, at: float) -> None:
         try:
             super().close_bar(symbol, interval, at)
         finally:
-            self._answers.clear()
+            self._answers = {}
 
     def _once(self, key: Any, ask: Callable[[], T]) -> T:
-        if key in self._answers:
-            answer: T = self._answers[key]
-            return answer
-        if len(self._answers) >= _ANSWERS:
-            self._answers.clear()
-        answer = self._answers[key] = ask()
+        # Any thread may ask, and another put something in meanwhile: then this answer is of the time before.
+        answers = self._answers
+        found: T | _Missing = answers.get(key, _MISSING)
+        if not isinstance(found, _Missing):
+            return found
+        if len(answers) >= _ANSWERS:
+            answers = self._answers = {}
+        answer = answers[key] = ask()
         return answer

@@ -21,7 +21,7 @@ from tvstreamer.server.market.bars import BarRow, LiveBars, MarketTick
 from tvstreamer.server.market.listing import DayPrices, as_on_the_wire, quote_prices
 from tvstreamer.server.market.symbol import MarketSymbol
 
-_TOKEN: Final = re.compile(r"\s*(?:(?P<leg>[A-Z][A-Z0-9_.]*:[A-Z0-9_.!&]+)|(?P<number>\d+(?:\.\d+)?)|(?P<sign>[-+*/()]))")
+_TOKEN: Final = re.compile(r"\s*(?:(?P<leg>[A-Z][A-Z0-9_.]*:[A-Z0-9_.!&]+)|(?P<number>[0-9]+(?:\.[0-9]+)?)|(?P<sign>[-+*/()]))")
 _OPERATORS: Final[Mapping[str, Callable[[float, float], float]]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
 }  # fmt: skip
@@ -30,6 +30,8 @@ _MOST_LEGS: Final = 10
 _MOST_WITHOUT_PRICE: Final = 1_000
 _MOST_MISSES: Final = 64
 """Looks back in vain: bars of an hour of a market that opens at half past never meet those of one that opens at eight."""
+_MOST_IN_VAIN: Final = 10_000
+"""Bars of each leg that are looked at in vain; a server has others to answer, too."""
 _LEAST_SCALE: Final = 100_000
 _PRICES: Final = ("lp", "open_price", "high_price", "low_price", "prev_close_price")
 
@@ -45,10 +47,10 @@ class Spread(NamedTuple):
     def value(self, prices: Mapping[str, float], scale: int) -> float | None:
         """Its price, in steps of the scale; None where the legs' make none."""
         try:
-            value = self.compute(prices)
-        except (ZeroDivisionError, OverflowError):
+            # What is not finite has no nearest step.
+            return round(self.compute(prices) * scale) / scale
+        except (ArithmeticError, ValueError):
             return None
-        return round(value * scale) / scale if math.isfinite(value) else None
 
 
 @lru_cache(maxsize=256)
@@ -207,15 +209,15 @@ class SpreadSymbol:
 
     def history(self, interval: Interval, until: float, count: int, at: float) -> list[BarRow]:
         found: list[BarRow] = []
-        misses = 0
-        while len(found) < count and misses < _MOST_MISSES:
+        misses = in_vain = 0
+        while len(found) < count and misses < _MOST_MISSES and in_vain < _MOST_IN_VAIN:
             portion = count - len(found)
             rows = [leg.history(interval, until, portion, at) for leg in self._legs.values()]
             if not all(rows):
                 break
             aligned = self._aligned(interval, rows)
             found = aligned + found
-            misses = 0 if aligned else misses + 1
+            misses, in_vain = (0, 0) if aligned else (misses + 1, in_vain + portion)
             # Of what lies further back not all have said whether they have it; or there is nothing before the newest of one.
             reach, newest = max(of_leg[0].time for of_leg in rows), min(of_leg[-1].time for of_leg in rows)
             until = math.nextafter(reach, 0) if reach <= newest else newest

@@ -71,3 +71,23 @@ def test_it_does_not_remember_without_end() -> None:
         market._once(moment, lambda: None)
     market.next_tick(BTC, NOW)
     assert len(market._answers) == 1
+
+
+class Interrupted(Market):
+    """A market into which something is put by hand while it works out an answer, as another thread may."""
+
+    def next_tick(self, *args: object, **options: object) -> object:  # type: ignore[override]
+        answer = super().next_tick(*args, **options)  # type: ignore[arg-type]
+        if not self.is_by_hand(BTC):
+            self.set_bars(BTC, "1", [[NOW, 1, 2, 0.5, 1.5]])
+        return answer
+
+
+class SharedInterrupted(SharedMarket, Interrupted):
+    pass
+
+
+def test_an_answer_of_the_time_before_is_not_remembered() -> None:
+    market = SharedInterrupted(7)
+    assert market.next_tick(BTC, NOW) is not None
+    assert market.next_tick(BTC, NOW) is None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tvstreamer.errors import SeriesError
+from tvstreamer.intervals import Interval
 from tvstreamer.server.market import Market, market_start
 from tvstreamer.server.market.bar_market import BarMarket
 from tvstreamer.server.market.bars import BarRow
@@ -46,7 +49,7 @@ def test_an_expression_is_computed_by_the_usual_rules(text: str, legs: tuple[str
     "text",
     [
         A, "COINBASE:BTC-USD", "NASDAQ:BRK-B", f"{A}/", f"/{A}", f"({A}/{B}", f"{A}/{B})", f"{A}{B}", f"{A}//{B}", f"{A}^2", "1/2",
-        "", f"{A}/msft", f"({A})({B})", f"{A}/()", "+".join([A] * 20), "+".join(f"X:Y{number}" for number in range(11)),
+        "", f"{A}*\N{ARABIC-INDIC DIGIT TWO}", f"{A}/msft", f"({A})({B})", f"{A}/()", "+".join([A] * 20), "+".join(f"X:Y{number}" for number in range(11)),
     ],
 )  # fmt: skip
 def test_what_is_no_expression_is_no_spread(text: str) -> None:
@@ -57,9 +60,17 @@ def test_what_is_no_expression_is_no_spread(text: str) -> None:
 def test_whatever_is_given_is_read_or_is_none(tokens: list[str]) -> None:
     spread = parse_spread("".join(tokens))
     if spread is not None:
-        assert set(spread.legs) <= {"A:B", "C:D"}
-        value = spread.value({"A:B": 0.0, "C:D": 3.0}, 100)
+        # A number right behind a leg belongs to its name.
+        assert all(leg.startswith(("A:B", "C:D")) for leg in spread.legs)
+        value = spread.value({leg: 3.0 * number for number, leg in enumerate(spread.legs)}, 100)
         assert value is None or value == round(value * 100) / 100
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, math.inf, math.nan])
+def test_a_price_that_is_no_number_any_more_is_none(value: float) -> None:
+    spread = parse_spread("A:B*1")
+    assert spread is not None
+    assert spread.value({"A:B": value}, 100_000) is None
 
 
 def test_its_bars_are_computed_from_those_of_its_legs() -> None:
@@ -113,6 +124,33 @@ def test_days_of_markets_with_other_hours_are_the_same_days() -> None:
     assert market.history(f"BINANCE:BTCUSDT-{A}", "60", until, 8) == [], "one has its hours at half past, the other on the hour"
     minutes = market.history(f"BINANCE:BTCUSDT-{A}", "1", until + 4 * 86_400, 3)
     assert [row.time for row in minutes] == [row.time for row in market.history(A, "1", until + 4 * 86_400, 3)]
+
+
+class Never:
+    """A leg with a bar of each minute, at seconds of its own. `looked_at` is how many it was asked for."""
+
+    update_mode = "streaming"
+
+    def __init__(self, second: int) -> None:
+        self._second = second
+        self.looked_at = 0
+
+    def info(self) -> dict[str, Any]:
+        return {"pricescale": 100}
+
+    def history(self, interval: Interval, until: float, count: int, at: float) -> list[BarRow]:
+        self.looked_at += count
+        newest = (until - self._second) // 60 * 60 + self._second
+        return [BarRow(newest - 60 * back, 1.0, 1.0, 1.0, 1.0, None, newest) for back in reversed(range(count))]
+
+
+@pytest.mark.parametrize("count", [1, 300, 5_000])
+def test_legs_that_never_meet_are_not_looked_at_for_ever(count: int) -> None:
+    spread = parse_spread("A:B-C:D")
+    assert spread is not None
+    legs = {"A:B": Never(0), "C:D": Never(30)}
+    assert SpreadSymbol("A:B-C:D", spread, cast(Any, legs)).history(Interval.parse("1"), NOW, count, NOW) == []
+    assert all(leg.looked_at < 10_000 + count for leg in legs.values())
 
 
 def test_its_info_and_quote_tell_what_it_is() -> None:
