@@ -349,6 +349,8 @@ class FakeServer:
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         """What a request is answered on the port, without one: the status, the headers, the body."""
         reader = RequestReader()
+        if body and not any(name.lower() == "content-length" for name, _ in headers):
+            headers = [*headers, ("Content-Length", str(len(body)))]
         lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
         try:
             request = reader.feed("\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body)

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from tvstreamer.cli.output import printer
-from tvstreamer.events import Connected, Event, Quote, Tick
+from tvstreamer.events import Connected, Event, Notice, Quote, Tick
 
 TICK = Tick("A:B", 1_755_702_000.5, 0.000012345, None)
 EVENTS: list[Event] = [Connected(1.0, 1), TICK, TICK, Quote("A:B", 2.0, "ok", {"lp": 5}, {"lp": 5, "name": 'a,"b"'})]
@@ -41,6 +41,16 @@ def test_csv_has_one_header_for_each_kind_and_quotes_what_needs_it() -> None:
 def test_a_table_shows_times_in_utc_and_leaves_out_what_is_empty() -> None:
     line = printed("table").splitlines()[1]
     assert line.split() == ["2025-08-20T15:00:00.500+00:00", "tick", "A:B", "price=1.2345e-05"]
+
+
+def test_what_a_server_says_is_one_line_of_a_table_and_no_command_of_the_terminal() -> None:
+    stream = io.BytesIO()
+    printer("table", stream=stream)(Quote("A:B", 2.0, "ok", {}, {"x": 1, "name\x1b[2J": "a\nb\u2028\u202e\x9b"}))
+    printer("table", stream=stream)(Notice(2.0, "unknown", "A:B\x1b]0;x\x07\r\n"))
+    text = stream.getvalue().decode()
+    assert all(character.isprintable() for line in text.split("\n") for character in line)
+    assert text.count("\n") == 2
+    assert "A:B\\x1b]0;x\\x07\\r\\n" in text
 
 
 def test_each_event_is_flushed() -> None:

@@ -360,6 +360,11 @@ def test_a_request_is_answered_in_this_process_as_on_the_port() -> None:
             assert server.answer_http(method, target, headers, body) == on_the_port, target
 
 
+def test_a_body_is_as_long_as_it_is_where_no_header_says_so() -> None:
+    body = b'{"symbols":{"tickers":["NASDAQ:AAPL"]},"columns":["name"]}'
+    assert b'"AAPL"' in FakeServer(seed=7).answer_http("POST", "/america/scan", body=body)[2]
+
+
 def test_a_request_to_upgrade_cannot_be_answered_without_a_port() -> None:
     status, headers, _ = FakeServer(seed=7).answer_http("GET", "/socket.io/websocket", [("Upgrade", "websocket")])
     assert status == 426

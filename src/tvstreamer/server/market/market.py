@@ -168,6 +168,8 @@ class Market:
 
     def _hand(self, symbol: str) -> HandSymbol:
         name = parse_symbol(symbol)
+        if is_variant(name):
+            raise InvalidPlan(f"symbol {shorten(symbol)}: expected one without options, all of which it then moves")
         return self._by_hand.get(name) or self._by_hand.setdefault(name, HandSymbol(make_listing(name, self.seed)))
 
     def _bars(self, symbol: str, interval: Interval) -> MarketSymbol:
@@ -188,6 +190,9 @@ class Market:
         try:
             name = parse_symbol(plain)
         except InvalidSymbol:
+            return None
+        if is_variant(name):
+            # Options as users write them; on the wire they stand elsewhere.
             return None
         by_hand = self._by_hand.get(name)
         if by_hand is not None or self.is_unknown(name):

@@ -16,7 +16,7 @@ from tvstreamer.server.market.synthetic import SyntheticSymbol
 NOW = market_start(0)
 
 
-@pytest.mark.parametrize("name", ["XXXX:NOPE", "xxxx:anything", "BINANCE:nope", "NASDAQ:INVALID", "no symbol", ""])
+@pytest.mark.parametrize("name", ["XXXX:NOPE", "xxxx:anything", "BINANCE:nope", "NASDAQ:INVALID", "no symbol", "", "NASDAQ:AAPL{session=extended}"])
 def test_some_symbols_are_unknown(name: str) -> None:
     market = Market()
     assert market.info(name, NOW) is None
@@ -131,6 +131,11 @@ def test_a_symbol_by_hand_exists_even_if_it_would_be_unknown() -> None:
     market = Market()
     market.tick("XXXX:NOPE", 1.0, at=NOW)
     assert market.knows("XXXX:NOPE")
+
+
+def test_nothing_is_put_in_by_hand_where_no_client_would_see_it() -> None:
+    with pytest.raises(InvalidPlan, match="expected one without options"):
+        Market().tick("NASDAQ:AAPL{session=extended}", 42.0, at=NOW)
 
 
 def test_only_what_is_driven_by_hand_has_a_bar_to_close() -> None:
