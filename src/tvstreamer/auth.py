@@ -39,6 +39,8 @@ from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.packets import SetAuthToken
 
 logger = logging.getLogger(__name__)
+# pytest shows what the functions of a traceback were called with. Here that is secrets, so it is to leave them out.
+__tracebackhide__ = True
 
 AHEAD = 120.0
 """Seconds before a token expires at which another is asked for."""
@@ -67,7 +69,7 @@ class Credentials:
     @classmethod
     def from_environment(
         cls,
-        environ: Mapping[str, str],
+        environ: Mapping[str, str] | None = None,
         *,
         token: str | None = None,
         cookie: str | None = None,
@@ -76,10 +78,12 @@ class Credentials:
     ) -> Credentials:
         """What the arguments say, else TVSTREAMER_TOKEN, TVSTREAMER_SESSIONID and TVSTREAMER_SESSIONID_SIGN.
 
-        An empty argument or variable counts as not set. `cookie` is a whole Cookie header, and wins. When `sessionid`
-        is an argument, the signature is not taken from the environment: it would belong to another session.
+        `environ` is that of the process if none is given. An empty argument or variable counts as not set. `cookie` is a whole
+        Cookie header, and wins. When `sessionid` is an argument, the signature is not taken from the environment: it would
+        belong to another session.
         """
         __tracebackhide__ = True  # From pytest, which shows the arguments of what has raised.
+        environ = os.environ if environ is None else environ
         if not sessionid:
             sessionid = environ.get("TVSTREAMER_SESSIONID")
             sessionid_sign = sessionid_sign or environ.get("TVSTREAMER_SESSIONID_SIGN")

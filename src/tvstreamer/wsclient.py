@@ -199,8 +199,9 @@ class TvWSClient:
         backlog: int = 100_000,
         begin: float = 0.0,
         end: float | None = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
+        __tracebackhide__ = True  # for pytest, which would show the arguments
         self._wanted = _read_subscriptions(subscriptions)
         if auth is not None and not isinstance(auth, Credentials):
             # It may be a secret, in the wrong place.

@@ -511,6 +511,28 @@ def test_a_failure_is_explained_without_secrets_and_leaves_a_slice(pytester: pyt
     assert SECRET not in shown
 
 
+@pytest.mark.parametrize("style", ["auto", "long"])
+def test_no_traceback_shows_a_secret(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, style: str) -> None:
+    # Of what pytest shows of a long value only the middle is left out.
+    monkeypatch.setattr(os, "environ", {"TVSTREAMER_TOKEN": SECRET, "PATH": ""})
+    pytester.makepyfile(f"""
+        import pytest
+        from tvstreamer import Credentials, TvWSClient
+        from tvstreamer.testing import use_tape
+        secret = {SECRET[:7]!r} + {SECRET[7:]!r}
+        def test_no_tape(tv_replay): ...
+        def test_no_such_tape():
+            with use_tape("none.jsonl"): ...
+        def test_token(): TvWSClient(["A:B"], source="fake", token=secret + chr(10))
+        def test_cookie(): TvWSClient(["A:B"], source="fake", sessionid=secret + ";")
+        def test_other(): TvWSClient(["A:B"], source="fake", sessionid=secret, backlog=0)
+        def test_credentials(): Credentials(secret + chr(10))
+    """)
+    result = run(pytester, f"--tb={style}")
+    result.assert_outcomes(failed=5, errors=1)
+    assert SECRET not in result.stdout.str()
+
+
 def test_a_mismatch_shows_the_nearest_recorded_question_as_a_diff(pytester: pytest.Pytester) -> None:
     record(pytester.path / "tapes" / "test_mod" / "test_btc.jsonl")
     pytester.makepyfile(test_mod=STREAMS.replace('"1")', '"15")'))

@@ -6,7 +6,6 @@ under this client.
 
 from __future__ import annotations
 
-import os
 import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,7 +71,7 @@ class HttpClient:
         most: int = MAX_BODY,
         headers: Sequence[tuple[str, str]] = (),
         clock: Clock | None = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         if not 0 < timeout <= LONGEST_TIMEOUT:
             raise InvalidPlan(f"timeout {timeout!r}: expected seconds above 0 and up to {LONGEST_TIMEOUT:g}")

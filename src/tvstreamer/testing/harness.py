@@ -123,7 +123,7 @@ class Harness:
         given["matchers"] = {**self._registry().registered, **given.get("matchers", {})}
         given["how_to_record"] = f'pytest "{self._item.nodeid}" --tv-record=once'
         try:
-            tape = UsedTape(path_of(self._item), TapeOptions(**given), os.environ)
+            tape = UsedTape(path_of(self._item), TapeOptions(**given))
         except InvalidSource as error:
             # The tape is missing, which the code that looked for it says nothing about.
             pytest.fail(str(error), pytrace=False)
@@ -214,4 +214,4 @@ def _tell(text: str, action: str, failure: BaseException | None = None) -> None:
 
 def _redactor(secrets: list[str]) -> Redactor:
     """Takes out these secrets, and those of the environment."""
-    return Redactor(key=new_key(), secrets=[*secrets, *Credentials.from_environment(os.environ).secrets()])
+    return Redactor(key=new_key(), secrets=[*secrets, *Credentials.from_environment().secrets()])

@@ -221,6 +221,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.hookimpl(specname="pytest_runtest_setup", wrapper=True, tryfirst=True)
 def pytest_tvstreamer_watch(item: pytest.Item) -> Generator[None, object, object]:
     """From here to the end of its fixtures, what is made belongs to the test."""
+    __tracebackhide__ = True
     watch = _watch(item.config)
     item.stash[_WATCH] = (watch, watch_with(watch))
     item.stash[_PASSED] = False
@@ -230,6 +231,7 @@ def pytest_tvstreamer_watch(item: pytest.Item) -> Generator[None, object, object
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Generator[None, object, object]:
     """What a fixture of a wider scope makes may well be open after the test that needed it first."""
+    __tracebackhide__ = True
     if fixturedef.scope == "function":
         return (yield)
     nobodys = _watch(request.config)

@@ -131,13 +131,13 @@ class UsedTape:
     been played and holds what they subscribe to.
     """
 
-    def __init__(self, path: Path, options: TapeOptions, environ: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, options: TapeOptions, environ: Mapping[str, str] | None = None) -> None:
         self.path = path
         # Before anything is refused, as what shows a refusal may show this object.
         self._parts: list[_Part] = []
         self._recorded = 0
         current_watch().uses(os.path.abspath(path))
-        self.mode = checked_mode(options.mode or environ.get("TVSTREAMER_RECORD") or "none")
+        self.mode = checked_mode(options.mode or (os.environ if environ is None else environ).get("TVSTREAMER_RECORD") or "none")
         if options.match not in STRICTNESS:
             raise InvalidPlan(f"match {shorten(options.match)}: expected one of {', '.join(STRICTNESS)}")
         self._options = options
@@ -145,7 +145,6 @@ class UsedTape:
         self._speed = options.speed
         parse_speed(options.speed)
         self._faults = load_faults(options.faults)
-        self._environ = environ
         exists = path.exists()
         self.replays = self.mode in ("none", "new_episodes") or (self.mode == "once" and exists)
         if not exists and self.mode in ("none", "verify"):
@@ -662,7 +661,7 @@ def use_tape(
     seed: int | None = None,
     require_all_played: bool = False,
     http: bool = False,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
 ) -> _UseTape:
     """A context manager that gives a tape to stream from, and a decorator that passes one as the argument `tape`.
 
