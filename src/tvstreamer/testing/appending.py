@@ -1,4 +1,4 @@
-"""Several runs that append to one tape at the same time: workers of a test run, say, whose tests share it.
+"""Several runs that record to one folder of tapes, or append to one tape, at the same time: workers of a test run, say.
 
 Each records to a file of its own, which begins with a copy of the tape. Where the tape is another one by the time of the end,
 what was recorded goes behind what has come meanwhile.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ from tvstreamer.tape.writer import TapeWriter
 _PATIENCE = 60.0
 """Seconds that others have to put their tape in place."""
 _LOOK = 0.02
+_PREFIX, _SUFFIX = ".tv-", ".tmp"
+_ABANDONED = 3_600.0
+"""Seconds without a word after which a temporary file that nobody holds is nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,14 @@ def file_now(path: Path) -> tuple[int, int, int] | None:
 def held(path: Path, patience: float = _PATIENCE) -> Iterator[None]:
     """Keeps others from putting a tape in this place. Raises `TapeWriteError` when they have it for too long.
 
-    The lock is that of a file among the system's temporary ones, so that nothing lies beside tapes.
+    The lock is that of a file among the system's temporary ones, one for each user, so that nothing lies beside tapes.
     """
-    digest = hashlib.blake2b(os.path.realpath(path).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+    user = getattr(os, "getuid", int)()
+    digest = hashlib.blake2b(f"{user} {os.path.realpath(path)}".encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
     name = Path(tempfile.gettempdir()) / f"tvstreamer-{digest}.lock"
     clock, never = SystemClock(), threading.Event()
     until = clock.now() + patience
-    descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         while True:
             try:
@@ -76,6 +81,21 @@ def held(path: Path, patience: float = _PATIENCE) -> Iterator[None]:
             lock.release()
     finally:
         os.close(descriptor)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name for what is recorded until it takes the place of the tape. What runs that were killed have left there is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    now = SystemClock().now()
+    for left in path.parent.glob(f"{_PREFIX}*{_SUFFIX}"):
+        # Whoever records holds the lock of his file; one that was made just now may not have got it yet.
+        with contextlib.suppress(OSError):
+            if now - left.stat().st_mtime > _ABANDONED:
+                with left.open("rb") as file:
+                    lock = Lock(file.fileno(), str(left))
+                    left.unlink()
+                    lock.release()
+    return path.parent / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(6)}{_SUFFIX}"
 
 
 def append(path: Path, recorded: Path, copied: Copied, into: Path, redactor: Redactor) -> None:

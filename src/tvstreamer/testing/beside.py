@@ -239,6 +239,9 @@ class BesideTransport:
         while side.waiting is None:
             wait = until - side.shift
             due = None if played is None else played.due
+            if played is not None and due is None and self._main.due is not None:
+                # It was recorded to here, and may hold what is asked yet.
+                return True
             if due is not None:
                 if due >= wait:
                     return True

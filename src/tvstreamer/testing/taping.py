@@ -17,7 +17,6 @@ import functools
 import inspect
 import os
 import random
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -42,7 +41,7 @@ from tvstreamer.tape.player import Offer, index
 from tvstreamer.tape.reader import TapeReader, scan_sends
 from tvstreamer.tape.redact import Redactor, new_key
 from tvstreamer.tape.writer import TapeWriter
-from tvstreamer.testing.appending import Copied, append, file_now, held
+from tvstreamer.testing.appending import Copied, append, file_now, held, temporary_beside
 from tvstreamer.testing.beside import BesideTransport, SideConnection
 from tvstreamer.testing.matching import (
     STRICTNESS,
@@ -413,8 +412,7 @@ class UsedTape:
         """Opens the temporary file, with what is to stay of the old tape in it."""
         self._copied = Copied(file_now(self.path))
         old = self.path if self.mode in _APPENDING and self._copied.file is not None else None
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._temporary = self.path.parent / f".tv-{os.getpid()}-{secrets.token_hex(6)}.tmp"
+        self._temporary = temporary_beside(self.path)
         key = new_key(None if seed is None else random.Random(seed))
         redactor = Redactor(key=key, secrets=self._credentials.secrets())
         compress = compression_of(self.path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 import pytest
 
 from tvstreamer import Bar, Event, TvWSClient
 from tvstreamer.errors import TapeWriteError
+from tvstreamer.tape.lock import Lock
 from tvstreamer.tape.reader import TapeReader
 from tvstreamer.testing import UsedTape, use_tape
 from tvstreamer.testing.appending import held
@@ -90,3 +92,17 @@ def test_who_holds_the_place_for_too_long_is_told_of(tmp_path: Path) -> None:
                 pass
     with held(tmp_path / "tape.jsonl", patience=0):
         pass
+
+
+def test_what_a_run_that_was_killed_has_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    old, held_by_somebody, new = (tmp_path / f".tv-1-{name}.tmp" for name in ("old", "held", "new"))
+    for path in (old, held_by_somebody, new):
+        path.touch()
+    for path in (old, held_by_somebody):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    with held_by_somebody.open() as file:
+        lock = Lock(file.fileno(), "held")
+        with use_tape(tmp_path / "tape.jsonl", "once", source=SOURCE) as tape:
+            stream(tape, BTC)
+        lock.release()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tv-1-held.tmp", ".tv-1-new.tmp", "tape.jsonl"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tvstreamer import Bar, Event, FakeServer, Study, Subscription, TvWSClient
@@ -162,6 +162,8 @@ choices = st.tuples(st.integers(1, 60), st.sampled_from(["subscribe", "unsubscri
 
 
 @given(first=st.lists(choices, max_size=3), more=st.lists(choices, max_size=3))
+@example(first=[], more=[(1, "subscribe", ETH), (60, "subscribe", FIVE)])
+@example(first=[], more=[(1, "subscribe", ETH), (1, "subscribe", FIVE), (25, "unsubscribe", FIVE)])
 @settings(max_examples=25)
 def test_whatever_is_subscribed_when_a_recording_is_replayed_to_the_same_events(
     tmp_path_factory: pytest.TempPathFactory, first: list[tuple[int, str, object]], more: list[tuple[int, str, object]]
