@@ -37,7 +37,8 @@ class Tick(Event, frozen=True, gc=False, tag="tick"):
     """A quote update that changed the last price or the day's volume. It is not a trade print.
 
     `volume` is the total of the day, None where the feed has none. `time` is the feed's own time of the last price where
-    it sends one (whole seconds), else the moment of arrival. None are given before the first known price.
+    it sends one (whole seconds, once for all prices of a second), else the moment of arrival. None are given before the first
+    known price.
     """
 
     symbol: str

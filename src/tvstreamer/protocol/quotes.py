@@ -6,6 +6,7 @@ number 1e+100 means that there is none.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tvstreamer.constants import NO_VALUE
@@ -13,16 +14,24 @@ from tvstreamer.events import Event, Quote, SymbolFailed, Tick
 from tvstreamer.protocol.packets import QuoteUpdate
 from tvstreamer.symbols import symbol_name
 
+_ONE_SECOND = 2.0
+"""So long after the feed's word on the time of a price, another price may be of that second: the word is in whole seconds, and
+the server takes its time to pass on what has changed."""
+
 
 class QuoteState:
     """Everything known of one symbol in one quote session."""
 
-    __slots__ = ("fields", "price", "symbol", "volume")
+    __slots__ = ("fields", "moment", "price", "symbol", "told_at", "volume")
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
         self.price: float | None = None
         self.volume: float | None = None
+        self.moment: float | None = None
+        """When the last price was made, by the feed's word."""
+        self.told_at = -math.inf
+        """When that word arrived."""
         self.fields: dict[str, Any] = {}
         """The merged state; kept where a session is there for quotes."""
 
@@ -62,15 +71,22 @@ class QuoteSession:
                 volume = float(volume)
             elif volume.__class__ is not float or volume == NO_VALUE:
                 volume = number(volume)
+            moment = None
+            if "lp_time" in changes:
+                moment = changes["lp_time"]
+                if moment.__class__ is int and moment.bit_length() < 64:
+                    moment = float(moment)
+                elif moment is not None:
+                    moment = number(moment)
+                state.moment = moment
+                state.told_at = at
+            elif price != state.price and at - state.told_at < _ONE_SECOND:
+                # It is not sent again as it has not changed.
+                moment = state.moment
             if price != state.price or volume != state.volume:
                 state.price = price
                 state.volume = volume
                 if price is not None:
-                    moment = changes.get("lp_time")
-                    if moment.__class__ is int and moment.bit_length() < 64:
-                        moment = float(moment)
-                    elif moment is not None:
-                        moment = number(moment)
                     events.append(Tick(state.symbol, at if moment is None else moment, price, volume))
         if self.quotes:
             if NO_VALUE in changes.values():

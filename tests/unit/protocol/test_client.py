@@ -181,7 +181,8 @@ def test_a_heartbeat_is_echoed_once(talk: Talk) -> None:
 
 def test_a_tick_has_the_feeds_time_or_that_of_arrival(talk: Talk) -> None:
     assert talk.quote(lp=1.5, volume=9, lp_time=77, at=3.0) == [Tick("EX:SYM", 77.0, 1.5, 9.0)]
-    assert talk.quote(lp=1.6, at=4.0) == [Tick("EX:SYM", 4.0, 1.6, 9.0)]
+    assert talk.quote(lp=1.6, at=4.0) == [Tick("EX:SYM", 77.0, 1.6, 9.0)]
+    assert talk.quote(lp=1.7, at=9.0) == [Tick("EX:SYM", 9.0, 1.7, 9.0)]
 
 
 def test_a_bar_closes_when_the_servers_clock_says_so(talk: Talk) -> None:

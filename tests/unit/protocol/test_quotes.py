@@ -76,6 +76,22 @@ def test_a_tick_has_the_feeds_time_of_the_price_or_that_of_its_arrival(lp_time: 
     assert Told()({"lp": 1.0, "lp_time": lp_time}) == [Tick(NAME, time, 1.0, None)]
 
 
+@pytest.mark.parametrize(("later", "time"), [(0.0, 77.0), (1.5, 77.0), (2.0, 82.0), (600.0, 680.0)])
+def test_two_prices_of_one_second_have_the_time_that_the_feed_sends_once(later: float, time: float) -> None:
+    told = Told()
+    told({"lp": 1.0, "lp_time": 77}, at=80.0)
+    assert told({"lp": 2.0, "volume": 3.0}, at=80.0 + later) == [Tick(NAME, time, 2.0, 3.0)]
+
+
+def test_the_time_of_a_price_holds_also_where_it_came_by_itself_and_not_where_it_was_taken_back() -> None:
+    told = Told()
+    told({"lp": 1.0})
+    assert told({"lp_time": 77}, at=80.0) == []
+    assert told({"lp": 2.0}, at=80.5) == [Tick(NAME, 77.0, 2.0, None)]
+    assert told({"lp_time": None}, at=81.0) == []
+    assert told({"lp": 3.0}, at=81.5) == [Tick(NAME, 81.5, 3.0, None)]
+
+
 def test_the_feeds_time_of_an_earlier_price_is_not_that_of_a_later_tick() -> None:
     told = Told()
     told({"lp": 1.0, "lp_time": 77})
