@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from tvstreamer.cli.asking import asking, names
 from tvstreamer.cli.identity import identity
 from tvstreamer.cli.outages import policy, tell, watchdogs
 from tvstreamer.cli.output import printer
@@ -19,7 +20,6 @@ from tvstreamer.clock import VirtualClock
 from tvstreamer.errors import InvalidPlan, ServerError, SymbolError, TapeWriteError, shorten
 from tvstreamer.events import Event
 from tvstreamer.protocol.charts import OnGap
-from tvstreamer.protocol.fields import FIELD_SETS
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.pump import LONGEST
 from tvstreamer.wsclient import TvWSClient
@@ -84,6 +84,9 @@ def stream(
     bars: int,
     quotes: bool,
     study: list[str] | None,
+    fields: str | None,
+    timezone: str | None,
+    limits: str | None,
     format: str,
     events: str,
     max_events: int | None,
@@ -99,6 +102,7 @@ def stream(
         wanted,
         source=source,
         **identity(auth, source, os.environ),
+        **asking(quotes=quotes, fields=fields, timezone=timezone, limits=limits),
         n_init_bars=bars,
         speed=speed,
         on_gap=on_gap,
@@ -184,11 +188,10 @@ def _output(name: str | None, overwrite: bool) -> Iterator[BinaryIO | None]:
 def quote(auth: str, symbol: list[str] | None, source: str, format: str, timeout: float, fields: str) -> int:
     if not symbol:
         raise InvalidPlan("--symbol is missing: expected at least one EXCHANGE:TICKER")
-    wanted = fields if fields in ("all", *FIELD_SETS) else fields.split(",")
     show = printer(format)
     with Stopping(at_once=True):
         with TvWSClient(source=source, **identity(auth, source, os.environ)) as client:
-            snapshot = client.snapshot(symbol, wanted, timeout=timeout)
+            snapshot = client.snapshot(symbol, names(fields), timeout=timeout)
         for name, each in snapshot.items():
             if name not in snapshot.failed:
                 show(each)

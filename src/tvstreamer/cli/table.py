@@ -127,6 +127,14 @@ _STUDIES = Option(
     "study", "a study of the bars: RSI:14, MACD:12,26,9, BB:20,2, SMA:50, EMA:200, Volume; may be given several times", "list",
     metavar="STUDY",
 )  # fmt: skip
+_ASKING = (
+    Option("fields", "of quotes: default, all, price, common, simple, basic, detailed, or names as lp,bid,ask", metavar="NAMES"),
+    Option("timezone", "of charts, which moves where days and weeks begin: Europe/Berlin, Etc/UTC, exchange", metavar="ZONE"),
+    Option(
+        "limits", "ask for no more than an account may have: free, premium, ..., or history=5000,series=10,quotes=50",
+        metavar="LIMITS",
+    ),
+)  # fmt: skip
 _MAX_EVENTS = Option("max-events", "stop after the message that brings the n-th event", "whole")
 _DURATION = Option("duration", "stop after so many seconds of the source's clock", "number", metavar="SECONDS")
 _EVENTS = Option("events", "which events to print: market, or all with the status ones", default="all", choices=("market", "all"))
@@ -158,14 +166,14 @@ COMMANDS = (
     Command(
         "stream", "Print the events of a source as they come.", "tvstreamer.cli.market:stream",
         options=(
-            _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _STUDIES, _FORMAT, _EVENTS, _MAX_EVENTS, _DURATION, _SPEED,
+            _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _STUDIES, *_ASKING, _FORMAT, _EVENTS, _MAX_EVENTS, _DURATION, _SPEED,
             _AUTH, *_OUTAGES, _FAULTS,
         ),
     ),
     Command(
         "record", "Record a source to a tape.", "tvstreamer.cli.tapes:record",
         options=(
-            _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _STUDIES, _OUTPUT, _OVERWRITE, _MAX_EVENTS, _DURATION,
+            _SYMBOLS, _INTERVALS, _SOURCE, _BARS, _QUOTES, _STUDIES, *_ASKING, _OUTPUT, _OVERWRITE, _MAX_EVENTS, _DURATION,
             Option("events", "write the events here as JSON lines; - is standard output", metavar="FILE"),
             _AUTH, *_OUTAGES, _FAULTS, _ROTATE, _FSYNC,
         ),

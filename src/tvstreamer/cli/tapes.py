@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tvstreamer import __version__
+from tvstreamer.cli.asking import asking
 from tvstreamer.cli.identity import identity
 from tvstreamer.cli.market import subscriptions, turns
 from tvstreamer.cli.outages import describe, policy, tell, watchdogs
@@ -33,6 +34,9 @@ def record(
     bars: int,
     quotes: bool,
     study: list[str] | None,
+    fields: str | None,
+    timezone: str | None,
+    limits: str | None,
     output: str,
     overwrite: bool,
     max_events: int | None,
@@ -57,6 +61,7 @@ def record(
         wanted,
         source=source,
         **identity(auth, source, os.environ),
+        **asking(quotes=quotes, fields=fields, timezone=timezone, limits=limits),
         n_init_bars=bars,
         record=output,
         overwrite=overwrite,
