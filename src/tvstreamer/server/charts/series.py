@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,9 @@ from tvstreamer.server.manners import NODE
 from tvstreamer.server.market.bars import BarRow, LiveBars
 
 Indexed = list[tuple[int, BarRow]]
+
+BEFORE: Final = -1_000_000
+"""The indexes of points before the first bar, as studies have them, count down from here."""
 
 
 class Feed:
@@ -87,10 +90,12 @@ class Feed:
             data["lbs"] = {"bar_close_time": int(rows[-1][1].end)}
         return {self.name: data}
 
-    def page(self, rows: Indexed, chart: Offset, exchange: Offset) -> TimescaleUpdate:
-        """Bars that the client asked for; none clear the chart."""
+    def page(self, rows: Indexed, chart: Offset, exchange: Offset, *, points_before: int = 0) -> TimescaleUpdate:
+        """Bars that the client asked for; none clear the chart. Where they are older ones, so many points before the first bar
+        have another index by them, or are bars of the series now."""
         points = [(index, row.time) for index, row in rows]
-        return self._update(rows, marks(points, self.interval, chart, exchange), first=True)
+        diff = moved(points_before, len(rows), self.oldest_index + len(rows)) if rows else []
+        return self._update(rows, marks(points, self.interval, chart, exchange), first=True, diff=diff)
 
     def new_bars(self, rows: Indexed, chart: Offset, exchange: Offset) -> TimescaleUpdate:
         """Bars that the live market began."""
@@ -98,18 +103,30 @@ class Feed:
             rows, [provisional(index, row.time, self.interval, chart, exchange) for index, row in rows], first=False
         )
 
-    def _update(self, rows: Indexed, marked: list[list[int]], *, first: bool) -> TimescaleUpdate:
+    def _update(
+        self, rows: Indexed, marked: list[list[int]], *, first: bool, diff: list[list[int]] | None = None
+    ) -> TimescaleUpdate:
         index = rows[0][0] if rows else 0
-        scale = timescale(index, -self.oldest_index, [float(row.time) for _, row in rows], marked)
+        scale = timescale(index, -self.oldest_index, [float(row.time) for _, row in rows], marked, diff)
         return TimescaleUpdate(TimescaleUpdate.Params(self.session, self.objects(rows, first=first), scale))
 
     def __repr__(self) -> str:
         return f"<Feed {self.session} {self.name}: {self.instrument}, {self.interval}>"
 
 
-def timescale(index: int, zoffset: int, changes: list[float], marked: list[list[int]]) -> msgspec.Raw:
+def moved(points: int, bars: int, first: int) -> list[list[int]]:
+    """The old and the new index of the points before a bar that was the first, by bars that were put in front of it.
+
+    The nearest of them are those bars now (seen 2025-12-18: `[-1000005,-5]`), the others have come nearer.
+    """
+    return [[BEFORE - back, first - back if back <= bars else BEFORE - (back - bars)] for back in range(1, points + 1)]
+
+
+def timescale(
+    index: int, zoffset: int, changes: list[float], marked: list[list[int]], diff: list[list[int]] | None = None
+) -> msgspec.Raw:
     """The time scale of an update, in the wire's order of keys."""
-    scale = {"index": index, "zoffset": zoffset, "changes": changes, "marks": marked, "index_diff": []}
+    scale = {"index": index, "zoffset": zoffset, "changes": changes, "marks": marked, "index_diff": diff or []}
     return msgspec.Raw(msgspec.json.encode(scale))
 
 

@@ -77,6 +77,10 @@ class SeriesWatcher(Protocol):
         """These bars are new or have changed, the newest last. Returns what goes into the same message behind them."""
         ...
 
+    def points_before(self, feed: Feed) -> int:
+        """How many points before its first bar the client was given of what lives off this series."""
+        ...
+
     def gone(self, session: str, series: str) -> None:
         """The series was removed, or failed to load, or its session was deleted."""
         ...
@@ -359,7 +363,7 @@ class ChartDesk:
         wanted = self._allowed(missing, feed.loaded) if frame.start < feed.oldest else 0
         older = feed.older(wanted, at)
         if older:
-            self._floor.collect(BARS, feed.page(older, *self._zones(feed)))
+            self._floor.collect(BARS, self._older_page(feed, older))
         # Older pages that are not at hand do not matter: a frame that reaches back to them begins at the oldest or here.
         times = [(index, row.time) for index, row in [*older, *enumerate(feed.bars.rows, _first_index(feed))]]
         held = frame.holds(times)
@@ -387,10 +391,15 @@ class ChartDesk:
         else:
             self._floor.server.note(at, "tolerated", "request_more_data", f"{p.count} bars of {shorten(p.series)}")
         if rows:
-            self._floor.collect(BARS, feed.page(rows, *self._zones(feed)))
+            page = self._older_page(feed, rows) if p.count > 0 else feed.page(rows, *self._zones(feed))
+            self._floor.collect(BARS, page)
         self._complete(feed, ended=len(rows) < wanted)
         for watcher in self.watchers:
             watcher.extended(feed, rows, at)
+
+    def _older_page(self, feed: Feed, older: Indexed) -> TimescaleUpdate:
+        points = max((watcher.points_before(feed) for watcher in self.watchers), default=0)
+        return feed.page(older, *self._zones(feed), points_before=points)
 
     def _newer(self, feed: Feed, bars: PastBars, wanted: int, at: float) -> Indexed:
         known = bars.rows

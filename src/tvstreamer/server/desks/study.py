@@ -22,6 +22,7 @@ from tvstreamer.protocol.packets import (
     StudyErrorReply,
     StudyLoading,
 )
+from tvstreamer.server.charts.series import BEFORE
 from tvstreamer.server.desks.chart import ChartDesk, Feed
 from tvstreamer.server.desks.desk import STUDIES, STUDY_LOADING, Floor
 from tvstreamer.server.market.bars import BarRow, MarketTick
@@ -31,8 +32,6 @@ from tvstreamer.studies import SCRIPTS, Study
 NODE: Final = "fake-charts-1-study-1"
 SHOWN_BEFORE: Final = 100
 """Bars before the first of the series whose values are sent too."""
-BEFORE: Final = -1_000_000
-"""Their indexes count down from here."""
 
 CANNOT: Final = "check study unexpected error"
 TOO_MANY: Final = "The maximum number of studies per chart has been reached for current subscription"
@@ -54,6 +53,8 @@ class _Plotted:
         self.running: Running | None = None
         self.waits = False
         """Whether the client was told that it loads, and not yet what came of it."""
+        self.before = 0
+        """How many points before the first bar the client was given."""
 
     def objects(self, points: list[tuple[int, list[float]]], *, first: bool) -> dict[str, Any]:
         """The study's part of an update."""
@@ -172,6 +173,9 @@ class StudyDesk:
             objects |= plotted.objects(points, first=False)
         return [DataUpdate(DataUpdate.Params(feed.session, objects))] if objects else []
 
+    def points_before(self, feed: Feed) -> int:
+        return max((plotted.before for plotted in self._studies_of.get((feed.session, feed.name), ())), default=0)
+
     def gone(self, session: str, series: str) -> None:
         for plotted in self._studies_of.get((session, series), ()):
             del self._studies[session, plotted.name]
@@ -198,7 +202,8 @@ class StudyDesk:
         before = self._before(feed, rows, running.study)
         indexes = range(BEFORE - len(before), BEFORE)
         points = [(index, running.update(index, bar)) for index, bar in [*zip(indexes, before, strict=True), *rows]]
-        shown = points[max(0, len(before) - SHOWN_BEFORE) :]
+        plotted.before = min(len(before), SHOWN_BEFORE)
+        shown = points[len(before) - plotted.before :]
         self._floor.collect(STUDIES, DataUpdate(DataUpdate.Params(feed.session, plotted.objects(shown, first=True))))
         plotted.waits = False
         completed = StudyCompleted.Params(feed.session, plotted.name, plotted.turnaround)

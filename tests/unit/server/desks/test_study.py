@@ -151,6 +151,30 @@ def test_older_bars_bring_all_values_anew() -> None:
     assert [point["v"] for point in points[96:100]] == [point["v"] for point in first[92:96]]
 
 
+def test_older_bars_say_which_points_before_the_first_bar_are_theirs_now() -> None:
+    client = Client()
+    client.series(3)
+    client.wait()
+    client.send("request_more_data", "cs", "s1", 1)
+    assert index_diff(client.wait()) == [], "there is no study whose points would move"
+    client.study(in_0=2)
+    first = {point["i"]: point["v"] for point in rows(client.wait(), "st1")}
+    client.send("request_more_data", "cs", "s1", 4)
+    messages = client.wait()
+    diff = index_diff(messages)
+    assert len(diff) == 100
+    assert diff[:6] == [[-1000001, -2], [-1000002, -3], [-1000003, -4], [-1000004, -5], [-1000005, -1000001], [-1000006, -1000002]]
+    later = {point["i"]: point["v"] for point in rows(messages[-1:], "st1")}
+    assert all(later[new] == first[before] for before, new in diff if new in later)
+    client.send("modify_series", "cs", "s1", "t2", "sym", "1", "r,0:5000000000")
+    assert index_diff(client.wait())[0] == [-1000001, -6]
+
+
+def index_diff(messages: list[list[dict[str, Any]]]) -> list[list[int]]:
+    """That of the first page of bars."""
+    return next(packet["p"][2]["index_diff"] for message in messages for packet in message if packet["m"] == "timescale_update")
+
+
 def test_a_change_of_the_series_computes_its_studies_anew() -> None:
     client = Client()
     client.series(3)
