@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tvstreamer import TvWSClient
+from tvstreamer import FakeServer, TvWSClient
 from tvstreamer.testing import use_tape
 
 PLUGIN = ("-p", "tvstreamer.testing.plugin")
@@ -37,8 +37,8 @@ def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
     return pytester.runpytest_inprocess(*PLUGIN, "-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error", "--strict-markers", *args)
 
 
-def record(path: Path, subscription: object = ("BINANCE:BTCUSDT", "1")) -> None:
-    with use_tape(path, "once", source=SOURCE) as tape:
+def record(path: Path, subscription: object = ("BINANCE:BTCUSDT", "1"), source: object = SOURCE) -> None:
+    with use_tape(path, "once", source=source) as tape:
         with TvWSClient([subscription], source=tape, n_init_bars=5, seed=0) as client:
             list(itertools.islice(client.stream(), 30))
 
@@ -156,7 +156,8 @@ def test_verify_fails_where_the_feed_answers_differently(pytester: pytest.Pytest
 
 
 def test_an_old_tape_is_warned_of_or_refused(pytester: pytest.Pytester) -> None:
-    record(pytester.path / "tapes" / "test_mod" / "test_btc.jsonl")
+    with FakeServer(seed=7, speed="max") as server:
+        record(pytester.path / "tapes" / "test_mod" / "test_btc.jsonl", source=server.connect)
     pytester.makepyfile(test_mod=STREAMS)
     args = (*PLUGIN, "-p", "no:randomly", "-W", "always", "--tv-max-age=30d")
     warned = pytester.runpytest_inprocess(*args)
@@ -164,6 +165,12 @@ def test_an_old_tape_is_warned_of_or_refused(pytester: pytest.Pytester) -> None:
     warned.stdout.fnmatch_lines(["*TapeWarning: test_btc.jsonl is * days old, and 30d are allowed: --tv-record=rewrite makes a new one"])
     pytester.runpytest_inprocess(*args, "--tv-on-expiry=fail").assert_outcomes(failed=1)
     pytester.runpytest_inprocess(*args[:-1], "--tv-max-age=99999d", "-W", "error").assert_outcomes(passed=1)
+
+
+def test_a_tape_of_a_synthetic_market_does_not_grow_old(pytester: pytest.Pytester) -> None:
+    record(pytester.path / "tapes" / "test_mod" / "test_btc.jsonl")
+    pytester.makepyfile(test_mod=STREAMS)
+    pytester.runpytest_inprocess(*PLUGIN, "-W", "error", "--tv-max-age=30d", "--tv-on-expiry=fail").assert_outcomes(passed=1)
 
 
 def test_what_was_not_played_is_told_if_wanted(pytester: pytest.Pytester) -> None:

@@ -68,6 +68,8 @@ if TYPE_CHECKING:
 Hook = Callable[[str], str | None]
 """Given the text of a payload, what to put in its place; None for nothing."""
 _MATCH_ON = ("session_kind",)
+_SYNTHETIC = "fake:"
+"""The address of a fake in memory, whose clock may be that of any year, and whose answers do not grow old."""
 _APPENDING = ("all", "new_episodes")
 _ANYBODY = Redactor(key=bytes(32))
 
@@ -384,8 +386,8 @@ class UsedTape:
 
     @property
     def recorded_at(self) -> float | None:
-        """When the tape that is replayed began; None where nothing is replayed."""
-        return None if self._header is None else self._header.start
+        """When the tape that is replayed began; None where nothing is replayed, or only what a synthetic market says."""
+        return None if self._header is None or self._header.url == _SYNTHETIC else self._header.start
 
     def _recording(
         self,
