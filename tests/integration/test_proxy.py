@@ -302,6 +302,24 @@ def test_a_server_that_is_not_there_is_a_bad_gateway_and_the_answer_says_why() -
             f"cannot connect to ws://127.0.0.1:{port}/socket.io/websocket: connection refused, nothing listens there\n",
         )
         client.close()
+        # And our own client passes it on.
+        with pytest.raises(ConnectFailed, match=f"HTTP 502 instead of a WebSocket handshake: 'cannot connect to ws://127.0.0.1:{port}/"):
+            through(proxy)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"Content-Type: text/plain\r\nContent-Length: 14\r\n\r\nno\x1bway\nat all\n", r": 'no\x1bway'"),
+        (b"Content-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>", ""),
+        (b"Content-Type: text/plain\r\nContent-Length: 0\r\n\r\n", ""),
+    ],
+)
+def test_of_an_answer_in_plain_text_a_client_shows_the_first_line(answer: bytes, said: str) -> None:
+    with Door(b"HTTP/1.1 502 Bad Gateway\r\n" + answer) as door:
+        with pytest.raises(ConnectFailed) as caught:
+            connect(door.to, clock=CLOCK)
+    assert caught.value.reason == f"HTTP 502 instead of a WebSocket handshake{said}"
 
 
 def test_a_server_that_does_not_answer_is_a_gateway_timeout() -> None:

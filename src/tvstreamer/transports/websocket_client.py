@@ -47,6 +47,7 @@ ABNORMAL: Final = 1006
 _MAX_BYTES: Final = MAX_MESSAGE * 4
 _CHUNK: Final = 65_536
 _DIGITS: Final = 10
+_MOST_SAID: Final = 1_000
 _PUBLIC_QUERY: Final = frozenset({"date", "type", "client"})
 
 
@@ -349,7 +350,7 @@ def public_url(url: str) -> str:
 
 def _why_not(exc: Exception, status: int | None, url: str, origin: str | None, timeout: float) -> str:
     if status is not None and status != 101:
-        return _why_status(status, origin)
+        return _why_status(status, origin) + _said(exc)
     match exc:
         case websocket.WebSocketAddressException():
             return "host name not found"
@@ -379,6 +380,15 @@ def _why_status(status: int, origin: str | None) -> str:
     if status in range(300, 400):
         return f"HTTP {status}, a redirect, which is not followed"
     return f"HTTP {status} instead of a WebSocket handshake"
+
+
+def _said(exc: Exception) -> str:
+    """The first line of an answer that is plain text: a proxy or a fake server says there what is wrong."""
+    headers = getattr(exc, "resp_headers", None) or {}
+    lines = (getattr(exc, "resp_body", None) or b"")[:_MOST_SAID].decode(errors="replace").splitlines()
+    if not lines or not str(headers.get("content-type", "")).startswith("text/plain"):
+        return ""
+    return f": {shorten(lines[0], 200)}"
 
 
 def _retry_after(exc: Exception) -> float | None:
