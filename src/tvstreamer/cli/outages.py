@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
+from tvstreamer.cli.terminal import plain
 from tvstreamer.clock import duration
 from tvstreamer.errors import InvalidPlan, shorten
 from tvstreamer.events import Disconnected, Event, Gap, Reconnected, SeriesFailed, Stalled, StudyFailed, SymbolFailed
@@ -26,7 +27,7 @@ def describe(event: Event) -> str | None:
         case Stalled(kind=kind, seconds=seconds):
             return f"stalled: {_MISSING.get(kind, kind)} for {seconds:g} s"
         case Disconnected(code=code, reason=reason):
-            return f"disconnected: {code} {_plain(reason)}".rstrip()
+            return f"disconnected: {code} {plain(reason)}".rstrip()
         case Reconnected(seconds=seconds):
             return f"reconnected after {seconds:.1f} s"
         case Gap(symbol=symbol, interval=interval, filled=filled, expected=expected):
@@ -37,17 +38,12 @@ def describe(event: Event) -> str | None:
                 return f"gap {symbol} {interval}: {span} not filled, the server does not go back that far"
             return f"gap {symbol} {interval}: {span} filled {filled}/{expected}"
         case SymbolFailed(symbol=symbol, reason=reason):
-            return f"refused {symbol}: {_plain(reason)}"
+            return f"refused {symbol}: {plain(reason)}"
         case SeriesFailed(symbol=symbol, interval=interval, reason=reason):
-            return f"refused {symbol} {interval}: {_plain(reason)}"
+            return f"refused {symbol} {interval}: {plain(reason)}"
         case StudyFailed(symbol=symbol, interval=interval, study=study, reason=reason):
-            return f"refused {symbol} {interval} {study}: {_plain(reason)}"
+            return f"refused {symbol} {interval} {study}: {plain(reason)}"
     return None
-
-
-def _plain(text: str) -> str:
-    """A server's words on one line, and without anything that a terminal would obey."""
-    return "".join(each if each.isprintable() else " " for each in text)
 
 
 _MISSING = {"bytes": "nothing came", "heartbeats": "no heartbeat came", "progress": "no data came"}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO, ClassVar, Protocol
 
 import msgspec
 
+from tvstreamer.cli.terminal import plain
 from tvstreamer.errors import TapeWriteError
 from tvstreamer.events import MARKET_EVENTS, Event
 
@@ -23,8 +23,6 @@ class Printable(Protocol):
 
     def to_json(self) -> bytes: ...
 
-
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 Printer = Callable[[Printable], None]
 
@@ -92,12 +90,7 @@ def _table(event: Printable) -> bytes:
         moment = f"{'' if event.ts is None else event.ts.isoformat(timespec='milliseconds'):<29}  "
     symbol = f"{values.pop('symbol', '')} {values.pop('interval', '')}".strip()
     rest = "  ".join(f"{name}={_short(value)}" for name, value in values.items() if value not in (None, {}, []))
-    return _visible(f"{moment}{type(event).__struct_config__.tag:<16}  {symbol:<24}  {rest}".rstrip()).encode()
-
-
-def _visible(text: str) -> str:
-    """A text without line breaks, and without what a terminal would take for a command: it came from a server."""
-    return _UNSEEN.sub(lambda match: repr(match.group())[1:-1], text)
+    return plain(f"{moment}{type(event).__struct_config__.tag:<16}  {symbol:<24}  {rest}".rstrip()).encode()
 
 
 def _short(value: object) -> str:

@@ -10,6 +10,7 @@ from importlib import import_module
 
 from tvstreamer import errors
 from tvstreamer.cli.table import BY_NAME, Call
+from tvstreamer.cli.terminal import plain
 
 INTERRUPTED = 130
 _CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
@@ -34,7 +35,7 @@ def exit_code(error: BaseException) -> int:
 
 def report(error: BaseException) -> int:
     """One line on standard error; returns the exit code."""
-    text = " ".join(str(error).split())
+    text = " ".join(plain(str(error)).split())
     with contextlib.suppress(OSError):  # the exit code still tells
         print(f"tvstreamer: {text or type(error).__name__}", file=sys.stderr)
     return exit_code(error)

@@ -50,7 +50,7 @@ def test_what_a_server_says_is_one_line_of_a_table_and_no_command_of_the_termina
     text = stream.getvalue().decode()
     assert all(character.isprintable() for line in text.split("\n") for character in line)
     assert text.count("\n") == 2
-    assert "A:B\\x1b]0;x\\x07\\r\\n" in text
+    assert "method=A:B ]0;x" in text
 
 
 def test_each_event_is_flushed() -> None:

@@ -38,7 +38,7 @@ def test_each_error_has_its_exit_code(error: Exception, code: int) -> None:
 
 
 def test_an_error_is_one_line_whatever_its_text(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report(errors.AuthError("first\nsecond\r\n\tthird")) == 4
+    assert report(errors.AuthError("first\nsecond\r\n\t\x1bthird")) == 4
     assert report(errors.TapeExhausted()) == 1
     assert capsys.readouterr().err == "tvstreamer: first second third\ntvstreamer: TapeExhausted\n"
 
