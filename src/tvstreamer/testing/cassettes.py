@@ -14,10 +14,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from tvstreamer import __version__
 from tvstreamer.clock import SystemClock
-from tvstreamer.errors import MissingDependencyError, TapeFormatError, TapeMismatch
+from tvstreamer.errors import MissingDependencyError, TapeFormatError, TapeMismatch, shorten
 from tvstreamer.tape.compression import compression_of
 from tvstreamer.tape.exchanges import Exchange, Headers, canonical_url, read_exchange
 from tvstreamer.tape.format import Header, Record
@@ -228,6 +229,7 @@ def exchanges(path: Path, *, most: int = MOST_BYTES) -> list[Exchange]:
             if record.k == "http":
                 try:
                     exchange = read_exchange(record.http)
+                    _require_playable(exchange)
                 except TapeFormatError as error:
                     raise TapeFormatError(f"at {record.t / 1e9:.3f} s: {error.problem}", path=str(path)) from None
                 size += len(exchange.sent) + len(exchange.body)
@@ -240,15 +242,33 @@ def exchanges(path: Path, *, most: int = MOST_BYTES) -> list[Exchange]:
 # --- vcrpy's requests and responses -------------------------------------------------------------------------------------------
 
 
+class _Header(str):
+    """A header's name or value. One library makes bytes of it as ASCII, another as it likes; here it is always UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return str(self).encode()
+
+
+def _require_playable(exchange: Exchange) -> None:
+    """Raises `TapeFormatError` for what no library could have asked for, or been told."""
+    try:
+        urlsplit(exchange.url)
+        for text in (exchange.url, *(each for pair in (*exchange.sent_headers, *exchange.headers) for each in pair)):
+            text.encode()
+    except ValueError as error:
+        raise TapeFormatError(f"an http record that cannot be played: {exchange}: {shorten(str(error))}") from None
+
+
 def _request(exchange: Exchange) -> Any:
     return Request(exchange.method, exchange.url, exchange.sent, dict(exchange.sent_headers))
 
 
 def _response(exchange: Exchange) -> dict[str, Any]:
-    headers: dict[str, list[Any]] = {}
+    headers: dict[str, list[str]] = {}
     for name, value in exchange.headers:
-        # The libraries take other characters than those of ASCII as the bytes that they are.
-        headers.setdefault(name, []).append(value if value.isascii() else value.encode())
+        headers.setdefault(_Header(name), []).append(_Header(value))
     return {
         "status": {"code": exchange.status, "message": exchange.reason if exchange.reason.isascii() else ""},
         "headers": headers,
@@ -280,7 +300,7 @@ def _pairs(headers: Mapping[str, Any]) -> Headers:
 
 
 def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8", "replace")
+    return str(value) if isinstance(value, str) else value.decode("utf-8", "replace")
 
 
 def _bytes(value: str | bytes | None) -> bytes:

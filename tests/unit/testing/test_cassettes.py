@@ -447,6 +447,39 @@ def test_an_odd_reason_of_a_foreign_tape_is_left_out(tmp_path: Path) -> None:
         assert get(refusing, "/a") == ["found"]
 
 
+def test_headers_in_letters_beyond_ascii_are_played_to_each_library(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    exchange = Exchange("GET", "http://h.example/a", 200, headers=(("X-Name", "café"), ("X-É", "é")), body=b"x")
+    with TapeWriter(path, Header(start=0.0), redactor=Redactor(key=b"k")) as writer:
+        writer.exchange(exchange, 0.0)
+        writer.exchange(exchange, 0.0)
+    with use_tape(path, http=True, environ={}):
+        with httpx.Client(transport=httpx.MockTransport(refusing)) as client:
+            played = client.get("http://h.example/a").headers.raw
+        assert played == [(name.encode(), value.encode()) for name, value in exchange.headers]
+        with urllib.request.urlopen("http://h.example/a", timeout=20) as response:
+            assert response.headers["X-Name"].encode("latin-1") == "café".encode()
+
+
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        Exchange("GET", "http://[::1/x", 200),
+        Exchange("GET", "http://h.example/\ud800", 200),
+        Exchange("GET", "http://h.example/", 200, headers=(("x", "\ud800"),)),
+        Exchange("GET", "http://h.example/", 200, sent_headers=(("\ud800", "x"),)),
+    ],
+    ids=["address", "surrogate in it", "answered header", "sent header"],
+)
+def test_what_could_be_played_to_nobody_is_told_where_the_tape_is_opened(tmp_path: Path, exchange: Exchange) -> None:
+    path = tmp_path / "tape.jsonl"
+    record = {"t": 0, "c": 0, "k": "http", "http": exchange.stored()}
+    path.write_text(f'{{"tape":1,"start":0}}\n{json.dumps(record)}\n')
+    with pytest.raises(TapeFormatError, match=r"at 0.000 s: an http record that cannot be played: GET 'http://"):
+        with use_tape(path, http=True, environ={}):
+            raise AssertionError("it was opened")
+
+
 def test_without_vcrpy_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "tvstreamer.testing.cassettes", raising=False)
     monkeypatch.setitem(sys.modules, "vcr", None)
