@@ -291,12 +291,15 @@ class _Attempt:
 
 def _server(to: str) -> str:
     """Scheme and host of the server behind. Raises `InvalidSource`."""
+    # Without what may be a secret in front of the host and behind the path.
+    shown = shorten(to.rpartition("@")[2].partition("?")[0])
     url = socket_url(to)
     if url is None:
-        raise InvalidSource(f"to {shorten(to)}: expected live, live:host=..., ws://HOST[:PORT] or wss://HOST[:PORT]")
+        raise InvalidSource(f"to {shown}: expected live, live:host=..., ws://HOST[:PORT] or wss://HOST[:PORT]")
     parts = urlsplit(url)
-    if not parts.hostname or parts.path not in ("", "/", SOCKET_PATH) or parts.query or parts.fragment:
-        raise InvalidSource(f"to {shorten(to)}: expected {parts.scheme}://HOST[:PORT]; path and query are the client's")
+    whole = parts.username is None and parts.hostname and parts.path in ("", "/", SOCKET_PATH)
+    if not whole or parts.query or parts.fragment:
+        raise InvalidSource(f"to {shown}: expected {parts.scheme}://HOST[:PORT]; user, path and query are the client's")
     return f"{parts.scheme}://{parts.netloc}"
 
 

@@ -337,6 +337,13 @@ def test_what_is_no_server_is_refused(to: str) -> None:
         Proxy(to)
 
 
+@pytest.mark.parametrize("to", ["ws://me:canary@host", "http://me:canary@host", "wss://me:canary@host:99999", "ws://host/?token=canary"])
+def test_a_secret_in_an_address_that_is_refused_is_not_shown(to: str) -> None:
+    with pytest.raises(InvalidSource, match="host") as caught:
+        Proxy(to)
+    assert "canary" not in str(caught.value)
+
+
 def test_only_who_asks_for_it_reaches_the_real_service() -> None:
     assert Proxy("live").to == "wss://data.tradingview.com"
     assert Proxy("live:host=prodata").to == "wss://prodata.tradingview.com"
