@@ -82,7 +82,6 @@ class Credentials:
         Cookie header, and wins. When `sessionid` is an argument, the signature is not taken from the environment: it would
         belong to another session.
         """
-        __tracebackhide__ = True  # From pytest, which shows the arguments of what has raised.
         environ = os.environ if environ is None else environ
         if not sessionid:
             sessionid = environ.get("TVSTREAMER_SESSIONID")
@@ -153,7 +152,6 @@ class Credentials:
 
 def session_cookie(sessionid: str, sessionid_sign: str | None = None) -> str:
     """The Cookie header of a browser session. Raises `InvalidPlan`, without the value, for what cannot be a cookie."""
-    __tracebackhide__ = True
     pairs = [("sessionid", sessionid)] + ([("sessionid_sign", sessionid_sign)] if sessionid_sign else [])
     for name, value in pairs:
         _require_text(name, value)
@@ -366,13 +364,11 @@ def _cookies_in(request: _Request) -> dict[str, str]:
 
 def require_header_safe(name: str, value: str) -> None:
     """Raises `InvalidPlan`, without the value, when it could smuggle a second header line."""
-    __tracebackhide__ = True
     _require_text(name, value)
     if _UNSAFE_IN_HEADER.search(value):
         raise InvalidPlan(f"{name} (not shown, {len(value)} characters): expected no control characters")
 
 
 def _require_text(name: str, value: object) -> None:
-    __tracebackhide__ = True
     if not isinstance(value, str):
         raise InvalidPlan(f"{name} (not shown, {type(value).__name__}): expected text")
