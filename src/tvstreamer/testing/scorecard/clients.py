@@ -91,7 +91,7 @@ class Running(Protocol):
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """None while it runs; else `lines` and `said` have all that it said."""
         ...
 
     @property
@@ -165,6 +165,7 @@ class _Process:
         ]
         for reader in self._readers:
             reader.start()
+        self._heard_out = False
 
     def _take(self, line: str) -> None:
         try:
@@ -178,7 +179,16 @@ class _Process:
 
     @property
     def exit_code(self) -> int | None:
-        return self._process.poll()
+        code = self._process.poll()
+        if code is not None and not self._heard_out:
+            self._hear_out()
+        return code
+
+    def _hear_out(self) -> None:
+        """What it said before it ended is read by now; not waited for longer, as a program of its own may have its pipes."""
+        for reader in self._readers:
+            reader.join(_GOODBYE)
+        self._heard_out = True
 
     @property
     def said(self) -> list[str]:
@@ -197,8 +207,7 @@ class _Process:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        for reader in self._readers:
-            reader.join(_GOODBYE)
+        self._hear_out()
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None and not any(reader.is_alive() for reader in self._readers):
                 pipe.close()
