@@ -47,6 +47,8 @@ class Source:
     close: Callable[[], None] = field(default=lambda: None)
     takes_token: bool = False
     """Whether a tape wants to see the client get its token: it has the exchange by which that was done."""
+    asks_beside: bool = False
+    """Whether what a tape does not hold can be asked of somebody else."""
 
 
 @runtime_checkable

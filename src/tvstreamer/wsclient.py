@@ -686,7 +686,11 @@ class TvWSClient:
         assert self._source is not None
         assert self._pump is not None
         if self._source.tape is not None:
-            return self._recorded_history(self._source.tape, symbol, parsed, n, since, until)
+            try:
+                return self._recorded_history(self._source.tape, symbol, parsed, n, since, until)
+            except TapeMismatch:
+                if not self._source.asks_beside:
+                    raise
         pump = self._pump
 
         with pump.lock:
@@ -758,9 +762,14 @@ class TvWSClient:
         chosen = quote_fields(fields)
         self.connect()
         assert self._source is not None
+        request = None
         if self._source.tape is not None:
-            request = self._recorded_quotes(self._source.tape, names, chosen, exactly=not isinstance(fields, str))
-        else:
+            try:
+                request = self._recorded_quotes(self._source.tape, names, chosen, exactly=not isinstance(fields, str))
+            except TapeMismatch:
+                if not self._source.asks_beside:
+                    raise
+        if request is None:
             request = self._ask(lambda protocol: protocol.request_quotes(names, chosen), timeout, lambda request: None)
         return QuoteSnapshot({name: request.quotes[name] for name in names}, request.failed)
 

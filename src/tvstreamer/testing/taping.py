@@ -247,7 +247,17 @@ class UsedTape:
         kind = "tape" if not bare else "connector"
         tape = None if bare else self.path
         return Source(
-            kind, str(self.path), clock, False, connect, header.seed, tape, more, header.on_gap, takes_token=self._options.http
+            kind,
+            str(self.path),
+            clock,
+            False,
+            connect,
+            header.seed,
+            tape,
+            more,
+            header.on_gap,
+            takes_token=self._options.http,
+            asks_beside=self.mode == "new_episodes" and bool(subscriptions),
         )
 
     def _start_of(self, part: _Part, header: Header) -> float:
@@ -670,7 +680,7 @@ def use_tape(
     * `none`: the tape is replayed, and nothing is ever recorded;
     * `once`: recorded when there is no tape yet, else replayed;
     * `new_episodes`: what the tape does not hold is recorded and appended: a client gets a connection of the tape that holds
-      all its subscriptions, or one of `source`, and what it subscribes to later on from one of `source` beside it;
+      all its subscriptions, or one of `source`, and what it subscribes to or asks for later on from one of `source` beside it;
     * `all`: everything is recorded and appended;
     * `rewrite`: everything is recorded and takes the place of the tape;
     * `verify`: everything is asked of `source` again, and `TapeMismatch` raised where it does not answer as the tape does.

@@ -174,6 +174,26 @@ def test_whatever_is_subscribed_when_a_recording_is_replayed_to_the_same_events(
     recorded_and_replayed(path, [*first, *more])
 
 
+def test_history_and_snapshots_that_the_tape_does_not_hold_are_asked_beside_it(path: Path) -> None:
+    def ask(tape: UsedTape) -> tuple[object, ...]:
+        with TvWSClient([BTC], source=tape, n_init_bars=5, seed=1) as client:
+            events = list(itertools.islice(client.stream(), 20))
+            # The second is longer than what comes in one page, and the third on the tape already.
+            history = client.get_history(*ETH, 10), client.get_history(*GOLD, 6_000), client.get_history(*BTC, 5)
+            quote = client.snapshot([GOLD[0]], fields=["lp", "bid"])[GOLD[0]]
+            events += itertools.islice(client.stream(), 40)
+        return ([bar.time for each in history for bar in each], quote.fields, events[:20], [of(events, BTC[0], kind) for kind in (Bar, Tick)])
+
+    with use_tape(path, "new_episodes", source=SOURCE) as tape:
+        told = ask(tape)
+    before = path.read_bytes()
+    with use_tape(path, source=NOWHERE) as tape:
+        assert ask(tape) == told
+    with use_tape(path, "new_episodes", source=NOWHERE) as tape:
+        assert ask(tape) == told
+    assert path.read_bytes() == before
+
+
 def test_without_new_episodes_nothing_is_asked_of_anybody(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(TapeMismatch, match="BINANCE:ETHUSDT is not on the tape"):
