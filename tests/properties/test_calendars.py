@@ -15,7 +15,7 @@ from tvstreamer.trading_sessions import TradingSession
 SYMBOLS = [
     "NASDAQ:THIN", "XETR:SAP", "LSE:VOD", "NSE:INFY", "TSE:7203", "HKEX:700", "CME_MINI:ES1!", "FX:EURUSD", "BINANCE:BTCUSDT",
     "EXAMPLE:HALTS", "EXAMPLE:THIN", "EXAMPLE:SPLIT", variant_of("NYSE:IBM", Variant("extended")),
-    variant_of("EXAMPLE:SPLIT", Variant("extended", "none")),
+    variant_of("EXAMPLE:SPLIT", Variant("extended", "none")), variant_of("EXAMPLE:REVERSE", Variant("extended", "none")),
 ]  # fmt: skip
 moments = st.floats(min_value=650_000_000, max_value=4_100_000_000).map(lambda time: round(time, 3))
 

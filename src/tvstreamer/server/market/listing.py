@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from datetime import date
+from fractions import Fraction
 from typing import Any, Final
 
 import msgspec
@@ -47,18 +48,19 @@ _NAMES: Final = {
     "TSE:7203": "トヨタ自動車", "TSE:6758": "ソニーグループ", "HKEX:700": "騰訊控股", "XETR:MUV2": "Münchener Rückversicherung",
     "EXAMPLE:ASTRAL": "𝔄𝔰𝔱𝔯𝔞𝔩 🚀 Çompany",  # noqa: RUF001 - this is the example
 }  # fmt: skip
-_SPLITS: Final = {
+_SPLITS: Final[dict[str, tuple[tuple[date, int | Fraction], ...]]] = {
     "NASDAQ:AAPL": ((date(2005, 2, 28), 2), (date(2014, 6, 9), 7), (date(2020, 8, 31), 4)),
     "NASDAQ:AMZN": ((date(2022, 6, 6), 20),),
     "NASDAQ:GOOGL": ((date(2022, 7, 18), 20),),
     "NASDAQ:NVDA": ((date(2021, 7, 20), 4), (date(2024, 6, 10), 10)),
     "NASDAQ:TSLA": ((date(2020, 8, 31), 5), (date(2022, 8, 25), 3)),
     "EXAMPLE:SPLIT": ((date(2025, 6, 16), 3),),
+    "EXAMPLE:REVERSE": ((date(2025, 6, 16), Fraction(1, 10)),),
 }
-"""By the days on which the shares traded at the new price."""
+"""How many shares became of one, by the days on which they traded at the new price."""
 
 _DELAY: Final = 900
-_EXAMPLES: Final = ("ASTRAL", "DELAYED", "HALTS", "INDEX", "NOVOLUME", "PLAIN", "SPLIT", "THIN")
+_EXAMPLES: Final = ("ASTRAL", "DELAYED", "HALTS", "INDEX", "NOVOLUME", "PLAIN", "REVERSE", "SPLIT", "THIN")
 _SORTED_KEYS: Final = 32
 
 
@@ -86,7 +88,7 @@ class Listing(msgspec.Struct, frozen=True):
     lots: int
     extended: Calendar | None = None
     session: str = "regular"
-    splits: tuple[tuple[date, int], ...] = ()
+    splits: tuple[tuple[date, int | Fraction], ...] = ()
     halts: bool = False
     delay: int = 0
     name: str = ""

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Iterator
 from copy import copy
 from functools import lru_cache, partial
 from itertools import accumulate, takewhile
-from math import prod
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -29,7 +28,7 @@ from tvstreamer.server.market.listing import (
 )
 from tvstreamer.server.market.prices import Part, PriceProcess, Prices, Trade
 from tvstreamer.server.market.symbol import MarketSymbol
-from tvstreamer.server.market.variants import REGULAR, ExtendedPrices, UnadjustedPrices, Variant
+from tvstreamer.server.market.variants import REGULAR, ExtendedPrices, UnadjustedPrices, Variant, finer
 
 BEGIN: Final = 631_152_000
 """1990-01-01 00:00 UTC: no tick is older."""
@@ -88,8 +87,7 @@ class SyntheticSymbol:
             prices = ExtendedPrices(regular, listing, listing.hours, seed)
         if variant.adjustment == "none" and listing.splits:
             prices = UnadjustedPrices(prices, listing.hours, listing.splits)
-            finest = listing.grid.volumescale * prod(ratio for _, ratio in listing.splits)
-            listing = msgspec.structs.replace(listing, grid=msgspec.structs.replace(listing.grid, volumescale=finest))
+            listing = msgspec.structs.replace(listing, grid=finer(listing.grid, [ratio for _, ratio in listing.splits]))
         self.listing = listing
         self._seed = seed
         self._calendar = listing.hours

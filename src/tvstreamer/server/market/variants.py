@@ -6,7 +6,9 @@ regular bars are among the extended ones, and a price before a split is a whole 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
+from fractions import Fraction
 from functools import lru_cache
 from math import prod
 from struct import unpack
@@ -14,6 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from tvstreamer.server.market.bars import Grid
 from tvstreamer.server.market.calendar import Calendar
 from tvstreamer.server.market.listing import Listing, digest
 from tvstreamer.server.market.prices import Part, PriceProcess, Prices, Trade
@@ -121,12 +124,16 @@ class ExtendedPrices:
 
 
 class UnadjustedPrices:
-    """What was really paid before splits: a multiple of the adjusted price, for a fraction of the shares.
+    """What was really paid before splits: a multiple of the adjusted price, for a fraction of the shares; the other way round
+    before a reverse split.
 
-    So that volumes stay whole numbers of lots, a lot here is a share by the oldest count, divided by all ratios.
+    So that both stay whole numbers, a lot here is a share of the adjusted count divided by all numerators of the ratios, and a
+    step of the price is one of the adjusted price divided by all denominators.
     """
 
-    def __init__(self, adjusted: PriceProcess, calendar: Calendar, splits: tuple[tuple[date, int], ...]) -> None:
+    def __init__(
+        self, adjusted: PriceProcess, calendar: Calendar, splits: tuple[tuple[date, int | Fraction], ...]
+    ) -> None:
         self._adjusted = adjusted
         self._calendar = calendar
         self._splits = tuple((_between(day), ratio) for day, ratio in splits)
@@ -149,10 +156,23 @@ class UnadjustedPrices:
 
     def _factors(self, time: float) -> tuple[int, int]:
         """What a price and a volume of this moment are multiplied by: the ratios still to come, and those that have been."""
+        coming = [ratio for moment, ratio in self._splits if time < moment]
+        been = [ratio for moment, ratio in self._splits if time >= moment]
         return (
-            prod(ratio for moment, ratio in self._splits if time < moment),
-            prod(ratio for moment, ratio in self._splits if time >= moment),
+            prod(ratio.numerator for ratio in coming) * prod(ratio.denominator for ratio in been),
+            prod(ratio.numerator for ratio in been) * prod(ratio.denominator for ratio in coming),
         )
+
+
+def finer(grid: Grid, ratios: Sequence[int | Fraction]) -> Grid:
+    """The steps of prices and volumes before splits of these ratios."""
+    parts = prod(ratio.denominator for ratio in ratios)
+    return msgspec.structs.replace(
+        grid,
+        pricescale=grid.pricescale * parts,
+        volumescale=grid.volumescale * prod(ratio.numerator for ratio in ratios),
+        steps=grid.steps / parts,
+    )
 
 
 def _between(day: date) -> int:

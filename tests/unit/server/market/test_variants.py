@@ -86,9 +86,37 @@ def test_before_a_split_a_price_was_a_multiple_and_afterwards_the_same() -> None
     assert info is not None and (info["has_adjustment"], info["allowed_adjustment"]) == (True, "splits")
 
 
-def test_unadjusted_ticks_add_up_to_unadjusted_bars_within_extended_hours_too() -> None:
+def test_before_a_reverse_split_a_price_was_a_part_of_it_and_its_info_has_the_digits() -> None:
+    market, symbol = Market(), "EXAMPLE:REVERSE"
+    raw_name = variant_of(symbol, Variant(adjustment="none"))
+    for moment, times in ((utc(2025, 6, 13, 22), 10), (utc(2025, 6, 16, 22), 1)):
+        (adjusted,), (raw,) = market.history(symbol, "1D", moment, 1), market.history(raw_name, "1D", moment, 1)
+        assert [raw.open, raw.high, raw.low, raw.close] == pytest.approx(
+            [price / times for price in (adjusted.open, adjusted.high, adjusted.low, adjusted.close)], abs=1e-9
+        )
+        assert raw.volume == pytest.approx((adjusted.volume or 0) * times)
+    info, raw_info = market.info(symbol), market.info(raw_name)
+    assert info is not None and raw_info is not None
+    assert raw_info["pricescale"] == 10 * info["pricescale"]
+    assert market.quote(raw_name, utc(2025, 6, 13, 22), ["lp"])["lp"] == raw_close(market, raw_name)
+
+
+def raw_close(market: Market, name: str) -> float:
+    return market.history(name, "1D", utc(2025, 6, 13, 22), 1)[0].close
+
+
+def test_range_bars_before_a_reverse_split_are_as_long_as_behind_it() -> None:
     market = Market()
-    name = variant_of("EXAMPLE:SPLIT", Variant("extended", "none"))
+    name = variant_of("EXAMPLE:REVERSE", Variant(adjustment="none"))
+    # A step stays a cent, however many digits the prices have.
+    for row in market.history(name, "50R", utc(2025, 6, 16, 19), 5):
+        assert round((row.high - row.low) * 100) <= 50
+
+
+@pytest.mark.parametrize(("symbol", "low", "high"), [("EXAMPLE:SPLIT", 2.5, 3.5), ("EXAMPLE:REVERSE", 0.08, 0.12)])
+def test_unadjusted_ticks_add_up_to_unadjusted_bars_within_extended_hours_too(symbol: str, low: float, high: float) -> None:
+    market = Market()
+    name = variant_of(symbol, Variant("extended", "none"))
     until = utc(2025, 6, 17)
     rows = market.history(name, "1D", until, 2)
     for row in rows:
@@ -96,5 +124,5 @@ def test_unadjusted_ticks_add_up_to_unadjusted_bars_within_extended_hours_too() 
         assert (ticks[0].price, ticks[-1].price) == (row.open, row.close)
         assert (max(tick.price for tick in ticks), min(tick.price for tick in ticks)) == (row.high, row.low)
         assert ticks[-1].day_volume == row.volume
-    # The last of these days is that of the split, three for one.
-    assert 2.5 < rows[0].close / rows[1].open < 3.5
+    # The last of these days is that of the split.
+    assert low < rows[0].close / rows[1].open < high
