@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from tvstreamer.auth import Credentials
 from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
 from tvstreamer.constants import HOSTS, SOCKET_PATH
-from tvstreamer.errors import InvalidSource, shorten
+from tvstreamer.errors import InvalidSource, TapeFormatError, shorten
 from tvstreamer.transports.base import Connector
 
 if TYPE_CHECKING:
@@ -214,6 +214,9 @@ def _tape(spec: str | os.PathLike[str], speed: float | str | None) -> Source:
     if not path.exists():
         # A path made of an address that we do not know would have lost one of its slashes.
         raise InvalidSource(f"source {shorten(os.fspath(spec))}: no such file, and none of live, fake, ws://, wss://")
+    if not (path.is_file() or path.is_dir()):
+        # It is read more than once.
+        raise TapeFormatError("not a regular file, expected a tape", path=str(path))
     factor = parse_speed(speed)
 
     def clock_from(start: float) -> Clock:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tvstreamer.auth import Credentials
 from tvstreamer.clock import ScaledClock, VirtualClock
-from tvstreamer.errors import InvalidSource
+from tvstreamer.errors import InvalidSource, TapeFormatError
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.sources import Source, fake_options, open_source, parse_speed
 from tvstreamer.transports.base import Transport
@@ -86,6 +87,13 @@ def test_what_is_refused_is_shown_as_it_was_written_but_for_secrets() -> None:
     with pytest.raises(InvalidSource, match="the port up to 65535") as caught:
         opened("ws://me:hidden@127.0.0.1:65536/")
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such pipes")
+def test_a_pipe_is_no_tape_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TapeFormatError, match="pipe: not a regular file, expected a tape"):
+        opened(tmp_path / "pipe")
 
 
 def test_options_of_a_fake_are_for_a_fake() -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tvstreamer.faults.plan import FaultPlan
 
 UNLIMITED = "unlimited"
+_MOST_CHARACTERS = 1_000_000
 _PART = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)"
 _DURATION = re.compile(f"-?(?:{_PART})+")
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -55,10 +56,12 @@ def load_plan(path: str | PathLike[str]) -> FaultPlan:
     """Reads the plan in a file. Raises `InvalidPlan`, also where there is no such file."""
     try:
         with open(path, encoding="utf-8") as file:
-            text = file.read()
+            text = file.read(_MOST_CHARACTERS + 1)
     except (OSError, ValueError) as exc:
         problem = getattr(exc, "strerror", None) or exc
         raise InvalidPlan(f"{path}: {problem}: expected a plan of faults, TOML in UTF-8") from exc
+    if len(text) > _MOST_CHARACTERS:
+        raise InvalidPlan(f"{path}: expected a plan of faults, of no more than {_MOST_CHARACTERS:,} characters")
     try:
         return parse_plan(text)
     except InvalidPlan as exc:

@@ -104,6 +104,9 @@ def _regular(file: BinaryIO) -> int | None:
 
 def _refuse_if_recorded(path: Path) -> None:
     """Raises `TapeWriteError` where the reason that a file exists is that it is just being recorded."""
+    if not path.is_file():
+        # To open a pipe would be to wait for whoever writes to it.
+        return
     with contextlib.suppress(OSError), path.open("rb") as file:
         descriptor = _regular(file)
         if descriptor is not None:

@@ -126,6 +126,15 @@ def test_a_file_that_holds_no_plan_is_named(tmp_path: Path) -> None:
         load_plan(path)
 
 
+def test_a_file_that_is_too_long_for_a_plan_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text("#" * 1_000_000, encoding="utf-8")
+    assert load_plan(path) == FaultPlan()
+    path.write_text("#" * 1_000_001, encoding="utf-8")
+    with pytest.raises(InvalidPlan, match=r"plan\.toml: expected a plan of faults, of no more than 1,000,000 characters"):
+        load_plan(path)
+
+
 def test_a_plan_may_come_as_the_tables_of_another_notation() -> None:
     assert read_plan({"seed": 7, "fault": [{"kind": "close", "after": 10}]}) == FaultPlan([faults.close(after=10)], 7)
     with pytest.raises(InvalidPlan, match="expected one of seed, fault"):

@@ -33,6 +33,13 @@ def test_an_existing_file_is_refused_or_replaced(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such pipes")
+def test_a_pipe_in_the_way_is_refused_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(TapeWriteError, match="the file exists already"):
+        Output(tmp_path / "a")
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_file_that_is_being_recorded_is_refused_and_left_alone(tmp_path: Path, overwrite: bool) -> None:
     path = tmp_path / "a"
