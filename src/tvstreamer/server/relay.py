@@ -30,7 +30,6 @@ PAUSE: Final = 0.2
 """Real seconds without a message after which what was recorded goes to the file."""
 
 _GOING_AWAY: Final = 1001
-_ABNORMAL: Final = 1006
 
 
 class Relay:
