@@ -40,7 +40,9 @@ _LAYOUT = re.compile(r"((?:chart%2F|chart/)(?!redacted-))([A-Za-z0-9]{4,})", re.
 _PROOFS = r"[\w-]*(?:token|secret|session_?id)|jwt|api_?key|pass(?:w(?:or)?d)?|pwd"
 """Names of parameters, of whatever service, whose values prove who somebody is."""
 _QUERY = re.compile(
-    rf"([?&#;](?:{_PROOFS}|session[a-z_]*|user_?id|user|id|key|code|sid|sig|signature)=)([^&#\s\"]+)", re.IGNORECASE
+    # Of these words the last may mean anything where what they name is short, and requests are told apart by it.
+    rf"([?&#;](?:(?:{_PROOFS}|session[a-z_]*|user_?id|user|id)=|(?:key|code|sid|sig|signature)=(?=[^&#\s\"]{{16}})))([^&#\s\"]+)",
+    re.IGNORECASE,
 )
 _NESTED_QUERY = re.compile(rf"(%(?:3F|26|23)(?:{_PROOFS})%3D)((?:(?!%26|%23)[^&#\s\"])+)", re.IGNORECASE)
 """The same in an address that is a parameter itself."""

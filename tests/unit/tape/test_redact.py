@@ -101,7 +101,8 @@ def test_a_pseudonym_stands_for_itself(redactor: Redactor) -> None:
         ("https://host/back#access_token=hunter2&x=y", "hunter2"),
         ("https://host/x;jsessionid=hunter2?x=y", "hunter2"),
         ("https://host/?api-key=1&auth-token=hunter2", "hunter2"),
-        ("https://host/?password=hunter2&sid=hunter2&signature=hunter2&code=hunter2", "hunter2"),
+        ("https://host/?password=hunter2&pwd=hunter2&client_secret=hunter2", "hunter2"),
+        ("https://host/?key=hunter2hunter2hunter2&sid=hunter2hunter2hunter2&signature=hunter2hunter2hunter2", "hunter2"),
         ("https://host/?next=https%3A%2F%2Fhost%2F%3Fa%3Db%26auth_token%3Dhunter2%26x%3Dy", "hunter2"),
     ],
 )
@@ -113,7 +114,7 @@ def test_urls_lose_users_tokens_and_layouts(redactor: Redactor, url: str, secret
 
 
 def test_an_address_without_secrets_stays(redactor: Redactor) -> None:
-    for url in ("wss://data.tradingview.com/socket.io/websocket?from=&type=chart", "fake:", ""):
+    for url in ("wss://data.tradingview.com/socket.io/websocket?from=&type=chart", "fake:", "", "https://h/?key=AAPL&code=US"):
         assert redactor.url(url) == url
 
 
