@@ -93,6 +93,44 @@ class LiveBars(Protocol):
     def close_bar(self) -> None: ...
 
 
+class LookedUpBars:
+    """Bars that are not made of ticks: a tick only says that something has moved, and what there is then is looked up.
+
+    `newest` gives the last two bars that there are at a moment.
+    """
+
+    def __init__(self, rows: list[BarRow], keep: int, newest: Callable[[float], list[BarRow]]) -> None:
+        self._rows = rows
+        self._keep = max(keep, len(rows))
+        self._newest = newest
+        self._forgotten = 0
+
+    @property
+    def rows(self) -> list[BarRow]:
+        return self._rows.copy()
+
+    @property
+    def index(self) -> int:
+        return self._forgotten + len(self._rows) - 1
+
+    def add(self, tick: MarketTick) -> list[BarRow]:
+        last = self._rows[-1].time if self._rows else -math.inf
+        changed = [row for row in self._newest(tick.due) if row.time >= last]
+        if self._rows and changed and changed[0].time == last:
+            if changed[0] == self._rows[-1]:
+                del changed[0]
+            else:
+                self._rows.pop()
+        self._rows += changed
+        if len(self._rows) > 2 * self._keep:
+            self._forgotten += len(self._rows) - self._keep
+            del self._rows[: -self._keep]
+        return changed
+
+    def close_bar(self) -> None:
+        """Nothing: what is put in by hand is for bars that are made of ticks."""
+
+
 class Series:
     """The bars of one symbol and interval, oldest first, the last one still forming.
 

@@ -60,7 +60,7 @@ _SPLITS: Final[dict[str, tuple[tuple[date, int | Fraction], ...]]] = {
 """How many shares became of one, by the days on which they traded at the new price."""
 
 _DELAY: Final = 900
-_EXAMPLES: Final = ("ASTRAL", "DELAYED", "HALTS", "INDEX", "NOVOLUME", "PLAIN", "REVERSE", "SPLIT", "THIN")
+_EXAMPLES: Final = ("ASTRAL", "DELAYED", "ENDOFDAY", "HALTS", "INDEX", "NOVOLUME", "PLAIN", "REVERSE", "SPLIT", "THIN")
 _SORTED_KEYS: Final = 32
 
 
@@ -70,7 +70,7 @@ class Listing(msgspec.Struct, frozen=True):
     `base` is its price in units on the anchor day, `volatility` the typical move of a day in millionths, `ticks` and
     `lots` the typical number of trades and volume of a day. `extended` are the hours with the trading before and after
     the session, where there is such a thing, and `session` says which of the two are shown. `delay` is by how many
-    seconds the feed is late.
+    seconds the feed is late; one that is `end_of_day` brings nothing before that.
     """
 
     exchange: str
@@ -91,6 +91,7 @@ class Listing(msgspec.Struct, frozen=True):
     splits: tuple[tuple[date, int | Fraction], ...] = ()
     halts: bool = False
     delay: int = 0
+    end_of_day: bool = False
     name: str = ""
     origin: str = "synthetic"
 
@@ -101,6 +102,8 @@ class Listing(msgspec.Struct, frozen=True):
 
     @property
     def update_mode(self) -> str:
+        if self.end_of_day:
+            return "endofday"
         return f"delayed_streaming_{self.delay}" if self.delay else "streaming"
 
     @property
@@ -214,6 +217,8 @@ def _example(ticker: str, dice: bytes) -> Listing:
     match ticker:
         case "DELAYED":
             return msgspec.structs.replace(changed, delay=_DELAY)
+        case "ENDOFDAY":
+            return msgspec.structs.replace(changed, end_of_day=True)
         case "HALTS":
             return msgspec.structs.replace(changed, halts=True)
         case "INDEX":

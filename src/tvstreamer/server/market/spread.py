@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tvstreamer.intervals import Interval
-from tvstreamer.server.market.bars import BarRow, LiveBars, MarketTick
+from tvstreamer.server.market.bars import BarRow, LiveBars, LookedUpBars, MarketTick
 from tvstreamer.server.market.listing import DayPrices, as_on_the_wire, quote_prices
 from tvstreamer.server.market.symbol import MarketSymbol
 
@@ -141,6 +141,8 @@ class SpreadSymbol:
     def update_mode(self) -> str:
         """That of the leg which is latest."""
         modes = [leg.update_mode for leg in self._legs.values()]
+        if "endofday" in modes:
+            return "endofday"
         return max(modes, key=lambda mode: int("0" + mode.rpartition("_")[2] if "_" in mode else "0"))
 
     def supports(self, interval: Interval) -> bool:
@@ -242,7 +244,8 @@ class SpreadSymbol:
         return found
 
     def series(self, interval: Interval, at: float, count: int, *, keep: int) -> LiveBars:
-        return _SpreadBars(self, interval, self.history(interval, at, max(1, count), at), keep)
+        rows = self.history(interval, at, max(1, count), at)
+        return LookedUpBars(rows, keep, lambda moment: self.history(interval, moment, 2, moment))
 
     def bar_at(self, interval: Interval, moment: float) -> BarRow | None:
         newest = self.history(interval, moment, 1, moment)
@@ -254,42 +257,6 @@ class SpreadSymbol:
 
     def __repr__(self) -> str:
         return f"<SpreadSymbol {self._name}>"
-
-
-class _SpreadBars:
-    """The bars of a spread. A tick only says that a leg has moved; what there is now is looked up."""
-
-    def __init__(self, symbol: SpreadSymbol, interval: Interval, rows: list[BarRow], keep: int) -> None:
-        self._symbol = symbol
-        self._interval = interval
-        self._rows = rows
-        self._keep = max(keep, len(rows))
-        self._forgotten = 0
-
-    @property
-    def rows(self) -> list[BarRow]:
-        return self._rows.copy()
-
-    @property
-    def index(self) -> int:
-        return self._forgotten + len(self._rows) - 1
-
-    def add(self, tick: MarketTick) -> list[BarRow]:
-        newest = self._rows[-1].time if self._rows else -math.inf
-        changed = [row for row in self._symbol.history(self._interval, tick.due, 2, tick.due) if row.time >= newest]
-        if self._rows and changed and changed[0].time == newest:
-            if changed[0] == self._rows[-1]:
-                del changed[0]
-            else:
-                self._rows.pop()
-        self._rows += changed
-        if len(self._rows) > 2 * self._keep:
-            self._forgotten += len(self._rows) - self._keep
-            del self._rows[: -self._keep]
-        return changed
-
-    def close_bar(self) -> None:
-        """Nothing: what is put in by hand belongs to the legs."""
 
 
 def _moment(interval: Interval, row: BarRow) -> object:

@@ -15,6 +15,7 @@ import msgspec
 from tvstreamer.intervals import Interval
 from tvstreamer.server.market.bars import BarRow, MarketTick, Series
 from tvstreamer.server.market.delayed import DelayedSymbol
+from tvstreamer.server.market.end_of_day import EndOfDaySymbol
 from tvstreamer.server.market.listing import (
     DayPrices,
     Listing,
@@ -62,6 +63,8 @@ class SyntheticMarket:
             listing, delay=max(self._delay, listing.delay), halts=listing.halts or (self._halts and listing.country != "ZZ")
         )
         symbol = SyntheticSymbol(listing, self.seed, variant)
+        if listing.end_of_day:
+            return EndOfDaySymbol(symbol, symbol.listing.hours)
         return DelayedSymbol(symbol, listing.delay) if listing.delay else symbol
 
     def __repr__(self) -> str:

@@ -164,6 +164,7 @@ def test_its_info_and_quote_tell_what_it_is() -> None:
     assert market.quote(RATIO, NOW, ["lp"]) == {"lp": quote["lp"]}
     assert market.update_mode(RATIO) == "streaming"
     assert market.update_mode(f"{A}/EXAMPLE:DELAYED") == "delayed_streaming_900"
+    assert market.update_mode(f"EXAMPLE:DELAYED/EXAMPLE:ENDOFDAY-{A}") == "endofday"
 
 
 def test_what_a_leg_does_not_have_a_spread_has_not() -> None:
