@@ -108,12 +108,10 @@ def _refuse_if_recorded(path: Path) -> None:
         # To open a pipe would be to wait for whoever writes to it.
         return
     with contextlib.suppress(OSError), path.open("rb") as file:
-        descriptor = _regular(file)
-        if descriptor is not None:
-            try:
-                Lock(descriptor, str(path)).release()
-            except BlockingIOError as error:
-                raise _recorded(path) from error
+        try:
+            Lock(file.fileno(), str(path)).release()
+        except BlockingIOError as error:
+            raise _recorded(path) from error
 
 
 def _recorded(path: Path) -> TapeWriteError:
