@@ -16,7 +16,7 @@ from tvstreamer.intervals import Interval
 from tvstreamer.server.market.bars import BarRow, LiveBars, MarketTick
 from tvstreamer.server.market.hand import HandSymbol
 from tvstreamer.server.market.listing import digest, make_listing
-from tvstreamer.server.market.spread import SpreadSymbol, parse_spread
+from tvstreamer.server.market.spread import SpreadSymbol, is_single, parse_spread
 from tvstreamer.server.market.symbol import MarketSource, MarketSymbol
 from tvstreamer.server.market.synthetic import SyntheticMarket
 from tvstreamer.server.market.variants import is_variant, split_variant, variant_of
@@ -202,6 +202,8 @@ class Market:
             legs = {leg: self._find(variant_of(leg, variant)) for leg in spread.legs}
             known = {leg: found for leg, found in legs.items() if found is not None}
             return SpreadSymbol(name, spread, known) if len(known) == len(legs) else None
+        if not is_single(name):
+            return None
         return next((source.find(name, variant) for pattern, source in self._sources if fnmatchcase(name, pattern)), None)
 
     def is_unknown(self, name: str) -> bool:

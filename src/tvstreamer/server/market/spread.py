@@ -25,6 +25,7 @@ _TOKEN: Final = re.compile(r"\s*(?:(?P<leg>[A-Z][A-Z0-9_.]*:[A-Z0-9_.!&]+)|(?P<n
 _OPERATORS: Final[Mapping[str, Callable[[float, float], float]]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
 }  # fmt: skip
+_SINGLE: Final = re.compile(r"[A-Z0-9_.\-]+:[^:()]*[^:()+*/-]")
 _LONGEST: Final = 160
 _MOST_LEGS: Final = 10
 _MOST_WITHOUT_PRICE: Final = 1_000
@@ -74,6 +75,11 @@ def parse_spread(text: str) -> Spread | None:
         return Spread(legs, _Parser(tokens).whole())
     except _NoExpression:
         return None
+
+
+def is_single(text: str) -> bool:
+    """Whether a symbol in upper case that is no spread may be a symbol itself, and not an expression that somebody got wrong."""
+    return _SINGLE.fullmatch(text) is not None
 
 
 class _NoExpression(Exception):

@@ -16,7 +16,11 @@ from tvstreamer.server.market.synthetic import SyntheticSymbol
 NOW = market_start(0)
 
 
-@pytest.mark.parametrize("name", ["XXXX:NOPE", "xxxx:anything", "BINANCE:nope", "NASDAQ:INVALID", "no symbol", "", "NASDAQ:AAPL{session=extended}"])
+@pytest.mark.parametrize(
+    "name",
+    ["XXXX:NOPE", "xxxx:anything", "BINANCE:nope", "NASDAQ:INVALID", "no symbol", "", "NASDAQ:AAPL{session=extended}",
+     "(NASDAQ:AAPL", "NASDAQ:AAPL/", "NASDAQ:AAPL//NASDAQ:MSFT", "NASDAQ:AAPL)", "1/NASDAQ:AAPL+"],
+)  # fmt: skip
 def test_some_symbols_are_unknown(name: str) -> None:
     market = Market()
     assert market.info(name, NOW) is None

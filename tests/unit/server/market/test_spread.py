@@ -15,7 +15,7 @@ from tvstreamer.intervals import Interval
 from tvstreamer.server.market import Market, market_start
 from tvstreamer.server.market.bar_market import BarMarket
 from tvstreamer.server.market.bars import BarRow
-from tvstreamer.server.market.spread import SpreadSymbol, parse_spread
+from tvstreamer.server.market.spread import SpreadSymbol, is_single, parse_spread
 
 A, B = "NASDAQ:AAPL", "NASDAQ:MSFT"
 RATIO = f"{A}/{B}"
@@ -64,6 +64,12 @@ def test_whatever_is_given_is_read_or_is_none(tokens: list[str]) -> None:
         assert all(leg.startswith(("A:B", "C:D")) for leg in spread.legs)
         value = spread.value({leg: 3.0 * number for number, leg in enumerate(spread.legs)}, 100)
         assert value is None or value == round(value * 100) / 100
+
+
+@pytest.mark.parametrize("text", ["NASDAQ:AAPL", "BINANCE:BTCUSDT.P", "COINBASE:BTC-USD", "NSE:M&M", "CME_MINI:ES1!", "A:B/C", "A:\N{LATIN CAPITAL LETTER O WITH DIAERESIS}", "A-B:C"])
+def test_a_symbol_may_have_signs_in_its_name(text: str) -> None:
+    assert parse_spread(text) is None
+    assert is_single(text)
 
 
 @pytest.mark.parametrize("value", [1e308, -1e308, math.inf, math.nan])
