@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from tvstreamer.errors import FramingError
+from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec
 from tvstreamer.protocol.history import HistoryRequest
 from tvstreamer.protocol.packets import BarValues, CreateSeries, SeriesCompleted, TimescaleUpdate
@@ -22,7 +23,8 @@ def recorded_history(
 ) -> HistoryRequest | None:
     """The answered request, from the first recorded series that goes back far enough, or of which the server said that there
     is no more; None where there is none. Raises `InvalidPlan` for what cannot be asked."""
-    HistoryRequest(symbol, interval, None, bars, start=start, end=end)
+    seconds = Interval.parse(interval).seconds
+    HistoryRequest(symbol, interval, seconds, bars, start=start, end=end)
     sends = list(scan_sends(path))
     offers = alike(index(sends), "series", symbol, interval)
     offered = {(offer.connection, offer.session, offer.name) for _, offer in offers}
@@ -30,14 +32,15 @@ def recorded_history(
         return None
     rows: dict[_Key, list[BarValues]] = {key: [] for key in offered}
     reach = _reach(sends)
+    server: dict[int, float] = {}
     with TapeReader(path) as reader:
         for record in reader:
-            for key, completed in _completed(record, rows):
+            for key, completed in _completed(record, rows, server):
                 until = moment(reader.header.start, record.t) if end is None else end
                 if reach.get(key, math.inf) >= until:
-                    request = HistoryRequest(symbol, interval, None, bars, start=start, end=end)
+                    request = HistoryRequest(symbol, interval, seconds, bars, start=start, end=end)
                     request.take(rows[key])
-                    request.completed(completed.p.details, None)
+                    request.completed(completed.p.details, server.get(record.c))
                     if request.done and (request.complete or request.limit):
                         return request
     return None
@@ -58,11 +61,17 @@ def _reach(sends: list[Record]) -> dict[_Key, float]:
     return reach
 
 
-def _completed(record: Record, rows: dict[_Key, list[BarValues]]) -> list[tuple[_Key, SeriesCompleted]]:
-    """Adds what a record brings to the rows; the series of which a page is complete with it."""
+def _completed(
+    record: Record, rows: dict[_Key, list[BarValues]], server: dict[int, float]
+) -> list[tuple[_Key, SeriesCompleted]]:
+    """Adds what a record brings to the rows, and to the server's time on each connection; the series of which a page is complete
+    with it."""
     found = []
     for payload in _payloads(record):
         reply = codec.decode_reply(payload)
+        t_ms = getattr(reply, "t_ms", None)
+        if t_ms is not None:
+            server[record.c] = max(server.get(record.c, 0.0), t_ms / 1000)
         if isinstance(reply, TimescaleUpdate):
             for name, data in reply.p.objects.items():
                 if data.s and (record.c, reply.p.session, name) in rows:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tvstreamer import TvWSClient
 from tvstreamer.errors import InvalidPlan
 from tvstreamer.protocol import framing
 from tvstreamer.protocol.history import HistoryRequest
@@ -57,6 +58,32 @@ def test_the_newest_bars_of_a_delivery_are_the_answer_and_the_last_is_forming(ta
     short = recorded_history(tape, "TEST:ONE", "1", 1)
     assert short is not None
     assert [bar.time for bar in short.bars] == [START + 60]
+
+
+@pytest.mark.parametrize(("late", "closed"), [(119.0, False), (120.0, True)])
+def test_the_last_bar_is_over_if_the_server_said_so(tmp_path: Path, late: float, closed: bool) -> None:
+    path = tmp_path / "tape.jsonl"
+    with TapeWriter(path, Header(start=START), redactor=Redactor(key=b"k" * 32)) as writer:
+        writer.opened(1, "", START)
+        writer.sent(
+            1, message(("resolve_symbol", ["cs_1", "sym_1", "TEST:ONE"]), ("create_series", ["cs_1", "sds_1", "s1", "sym_1", "1", 2, ""])), START
+        )  # fmt: skip
+        # Nodes of the service differ by a little; the newest time counts.
+        for seconds, packet in ((late, bars(0, 2)), (late - 1, COMPLETED)):
+            timed = {"m": packet[0], "p": packet[1], "t_ms": round((START + seconds) * 1000)}
+            writer.received(1, framing.packet(json.dumps(timed)), START)
+    found = recorded_history(path, "TEST:ONE", "1", 2)
+    assert found is not None
+    assert [(bar.closed, bar.closed_by) for bar in found.bars] == [(True, "successor"), (closed, "time" if closed else None)]
+
+
+def test_a_tape_answers_as_its_server_did(tmp_path: Path) -> None:
+    for seed in range(3):
+        path = tmp_path / f"{seed}.jsonl"
+        with TvWSClient(source=f"fake:seed={seed},speed=max", record=path) as client:
+            asked = [client.get_history("BINANCE:BTCUSDT", interval, 20) for interval in ("1", "5", "1D")]
+        with TvWSClient(source=path) as client:
+            assert [list(client.get_history("BINANCE:BTCUSDT", interval, 20)) for interval in ("1", "5", "1D")] == [list(each) for each in asked]
 
 
 @pytest.mark.parametrize(("symbol", "interval"), [("TEST:TWO", "1"), ("TEST:ONE", "5")])
