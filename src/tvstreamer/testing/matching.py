@@ -149,11 +149,17 @@ def _canonical(resolution: str) -> str:
 
 def recorded_questions(sends: Iterable[Record], connection: int) -> list[Ask]:
     """What the recorded client asked for on one connection."""
+    return [ask for _, ask in timed_questions(sends, connection)]
+
+
+def timed_questions(sends: Iterable[Record], connection: int) -> list[tuple[int, Ask]]:
+    """The same, each with its offset in ns."""
     questions = Questions()
-    payloads = (payload for record in sends if record.c == connection for payload in record.payloads())
     return [
-        ask
-        for payload in payloads
+        (record.t, ask)
+        for record in sends
+        if record.c == connection
+        for payload in record.payloads()
         if not framing.heartbeat(payload)
         for ask in questions.of(codec.decode_command(payload))
     ]

@@ -53,6 +53,7 @@ from tvstreamer.testing.matching import (
     filtered,
     mismatch,
     recorded_questions,
+    timed_questions,
 )
 from tvstreamer.testing.modes import checked_mode
 from tvstreamer.testing.transcript import Observer
@@ -563,14 +564,16 @@ def _read(path: Path) -> tuple[Header, list[_Part]]:
                 mine = [offer for offer in offers if offer.connection == record.c]
                 parts[record.c] = _Part(record.c, record, mine, recorded_questions(sends, record.c))
             elif record.k == "note" and record.c in parts:
-                _note(record.note, parts[record.c])
+                _note(record.note, parts[record.c], parts)
         return reader.header, list(parts.values())
 
 
-def _note(note: Any, part: _Part) -> None:
+def _note(note: Any, part: _Part, parts: Mapping[int, _Part]) -> None:
+    """A connection can only be beside one that came before it, and stands by itself."""
     match note:
-        case {"beside": int(number), "shift": int() | float() as shift} if 0 < number < part.number and isfinite(shift):
-            part.beside, part.shift = number, float(shift)
+        case {"beside": int(number), "shift": int() | float() as shift} if number < part.number and isfinite(shift):
+            if number in parts and not parts[number].beside:
+                part.beside, part.shift = number, float(shift)
 
 
 def _records(path: Path, connection: int) -> Iterator[Record]:
@@ -581,25 +584,32 @@ def _records(path: Path, connection: int) -> Iterator[Record]:
 def shape(path: Path) -> list[str]:
     """What a tape says, without times, ids and prices: the questions of each connection, and the kinds of replies that came.
 
-    The fields that a symbol has are part of it. Two recordings of the same conversation have the same shape.
+    The fields that a symbol has are part of it. Two recordings of the same conversation have the same shape, whether or not some
+    of it was recorded beside a connection.
     """
     lines: list[str] = []
     sends = scan_sends(path)
-    kinds: dict[int, set[str]] = {}
+    parts = {part.number: part for part in _read(path)[1]}
+    kinds: dict[int, set[str]] = {number: set() for number, part in parts.items() if not part.beside}
+    asked: dict[int, list[tuple[float, Ask]]] = {number: [] for number in kinds}
     http: list[str] = []
+    for number, part in parts.items():
+        asked[part.beside or number] += [(t / 1e9 + part.shift, ask) for t, ask in timed_questions(sends, number)]
     with TapeReader(path) as reader:
         for record in reader:
             if record.k == "http":
                 http.append(_http_shape(record))
                 continue
-            found = kinds.setdefault(record.c, set())
+            if record.c not in parts:
+                continue
+            found = kinds[parts[record.c].beside or record.c]
             for payload in record.payloads() if record.k == "recv" else ():
                 method, p = codec.parameters(payload)
                 fields = sorted(p[2]) if method == "symbol_resolved" and len(p) > 2 and isinstance(p[2], dict) else []
                 found.add(f"  < {method} {' '.join(fields)}".rstrip())
-    for connection, found in sorted(kinds.items()):
-        lines.append(f"connection {connection}")
-        lines += [f"  > {ask}" for ask in recorded_questions(sends, connection)]
+    for count, (number, found) in enumerate(sorted(kinds.items()), 1):
+        lines.append(f"connection {count}")
+        lines += [f"  > {ask}" for _, ask in sorted(asked[number], key=lambda timed: timed[0])]
         lines += sorted(found - {"  <"})
     return [*lines, *http]
 

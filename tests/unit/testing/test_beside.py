@@ -174,6 +174,21 @@ def test_whatever_is_subscribed_when_a_recording_is_replayed_to_the_same_events(
     recorded_and_replayed(path, [*first, *more])
 
 
+@pytest.mark.parametrize("name", ["tape.jsonl", "tape.jsonl.gz"])
+def test_verify_knows_what_was_recorded_beside(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    record(path)
+    plan: Plan = [(20, "subscribe", ETH), (30, "subscribe", FIVE)]
+    recorded_and_replayed(path, plan)
+    with use_tape(path, "verify", source="fake:seed=9,speed=max") as tape:
+        stream(tape, plan)
+    with pytest.raises(TapeMismatch, match="does not answer as it did") as caught:
+        with use_tape(path, "verify", source=SOURCE) as tape:
+            stream(tape, plan[:1])
+    missing = [line.split(" {")[0] for line in caught.value.diff.splitlines()[3:] if line[0] in "+-"]
+    assert missing == ["-  > resolve_symbol BINANCE:BTCUSDT", "-  > create_series BINANCE:BTCUSDT 5 5"]
+
+
 def test_history_and_snapshots_that_the_tape_does_not_hold_are_asked_beside_it(path: Path) -> None:
     def ask(tape: UsedTape) -> tuple[object, ...]:
         with TvWSClient([BTC], source=tape, n_init_bars=5, seed=1) as client:
@@ -262,10 +277,13 @@ def test_a_client_of_ones_own_may_ask_for_anything(path: Path) -> None:
         assert any("symbol_resolved" in record.text() for record in reader if record.c == 2 and record.k == "recv")
 
 
-@pytest.mark.parametrize("note", ['{"beside":1,"shift":"x"}', '{"beside":7,"shift":0.0}', '{"beside":1}', "3"])
+@pytest.mark.parametrize("note", ['{"beside":1,"shift":"x"}', '{"beside":7,"shift":0.0}', '{"beside":0,"shift":0.0}', '{"beside":1,"shift":0.0}', "3"])
 def test_notes_that_say_something_else_are_passed_over(path: Path, note: str) -> None:
     lines = path.read_text().splitlines(keepends=True)
     lines.insert(2, f'{{"t":0,"c":1,"k":"note","note":{note}}}\n')
+    lines.insert(1, f'{{"t":0,"c":3,"k":"note","note":{note}}}\n')
     path.write_text("".join(lines[:-1]))
     with use_tape(path, source=NOWHERE) as tape:
         assert len(stream(tape)) == 60
+    with use_tape(path, "verify", source=SOURCE) as tape:
+        stream(tape)
