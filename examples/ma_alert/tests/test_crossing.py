@@ -13,7 +13,7 @@ from ma_alert import Crossing
 from tvstreamer import Bar
 from tvstreamer.testing.strategies import bar_series
 
-bars = bar_series(interval="1", max_size=40, forming=False)
+bars = bar_series(interval="1", max_size=25, forming=False)
 
 
 def test_a_price_that_lifts_the_fast_average_over_the_slow_one_is_told() -> None:
