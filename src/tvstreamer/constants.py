@@ -71,8 +71,8 @@ RESTORE_TIMEOUT: Final = 30.0
 ANSWER_TIMEOUT: Final = 30.0
 """Seconds that the server has for the first answer to a series; then it is asked once more, and has as many again."""
 
-TICK_FIELDS: Final = ("lp", "lp_time", "volume")
-"""The quote fields that a tick is made of."""
+TICK_FIELDS: Final = ("lp", "lp_time", "volume", "session", "timezone", "session_holidays")
+"""The quote fields that a tick is made of, and those that say when there may be any."""
 
 QUOTE_FIELDS: Final = (
     "ch", "chp", "current_session", "description", "local_description", "language", "exchange", "fractional",

@@ -659,6 +659,8 @@ class ClientProtocol:
         self._watch.progress = at
         if p.update.s == "ok":
             claimed = session.apply(p.update, at, self._events)
+            if "session" in p.update.v and claimed:
+                self._watch.follow_quote(symbol_name(p.update.n), p.update.v)
             if self._refused:
                 self._admit(symbol_name(p.update.n))
         else:

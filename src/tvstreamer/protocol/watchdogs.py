@@ -10,7 +10,9 @@ the patience with it doubles, until something new comes by itself.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from tvstreamer.errors import InvalidPlan, MissingDependencyError
 from tvstreamer.events import SymbolInfo
@@ -95,8 +97,18 @@ class Watch:
 
     def follow(self, info: SymbolInfo) -> None:
         """What the server says of a symbol, and so when there may be progress."""
+        self._follow(info.symbol, lambda: _session(info))
+
+    def follow_quote(self, symbol: str, values: Mapping[str, Any]) -> None:
+        """What a quote says of a symbol's hours, where nothing else does: it knows no half days."""
+        hours = [values.get(name) for name in ("session", "timezone", "session_holidays")]
+        session, timezone, holidays = (each if isinstance(each, str) else "" for each in hours)
+        if symbol in self._expected and symbol not in self._sessions and session and timezone:
+            self._follow(symbol, lambda: _trading_session(session, timezone, holidays))
+
+    def _follow(self, symbol: str, read: Callable[[], TradingSession]) -> None:
         if self._settings.progress is not None:
-            self._sessions[info.symbol] = _session(info)
+            self._sessions[symbol] = read()
             # Its market may be open while all others are closed, and the next look be planned for when they open.
             self.next_look = min(self.next_look, self.bytes + self._settings.progress)
 
@@ -167,13 +179,16 @@ class Watch:
 
 
 def _session(info: SymbolInfo) -> TradingSession:
-    """The hours of a symbol. A market whose hours cannot be read counts as always open: rather a needless connection than a stall
-    that nobody notices."""
+    """The hours of a symbol."""
     chosen = next((each for each in info.subsessions or () if each.get("id") == info.subsession_id), {})
     corrections = chosen.get("session-correction") or info.extra.get("corrections") or ""
+    return _trading_session(info.session or "24x7", info.timezone or "Etc/UTC", info.session_holidays or "", str(corrections))
+
+
+def _trading_session(session: str, timezone: str, holidays: str, corrections: str = "") -> TradingSession:
+    """A market whose hours cannot be read counts as always open: rather a needless connection than a stall that nobody
+    notices."""
     try:
-        return TradingSession.of(
-            info.session or "24x7", info.timezone or "Etc/UTC", info.session_holidays or "", str(corrections)
-        )
+        return TradingSession.of(session, timezone, holidays, corrections)
     except (InvalidPlan, MissingDependencyError):
         return TradingSession.ALWAYS

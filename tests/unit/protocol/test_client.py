@@ -480,6 +480,22 @@ def test_a_first_answer_that_does_not_come_is_asked_for_again() -> None:
     assert talk.read() == ["~h~9"]
 
 
+def test_ticks_alone_are_not_missed_while_their_market_is_closed() -> None:
+    talk = Talk(Subscription("EX:SYM"), watchdogs=Watchdogs(bytes=None, heartbeats=None))
+    assert talk.sent[-2].names == ["lp", "lp_time", "volume", "session", "timezone", "session_holidays"]
+    # The clock begins on the eve of a holiday, at seven in New York; on the day behind it the market opens in the 39th hour.
+    talk.quote(lp=1.0, session="0930-1600", timezone="America/New_York", session_holidays="19700101")
+    for hour in range(1, 39):
+        talk.client.handle_deadline(hour * 3_600.0)
+        assert talk.client.stalled is None
+    talk.client.handle_deadline(39 * 3_600.0)
+    assert talk.client.stalled == "stalled: progress for 180 s"
+    other = Talk(Subscription("EX:SYM"), watchdogs=Watchdogs(bytes=None, heartbeats=None))
+    other.quote(lp=1.0)
+    other.client.handle_deadline(3_600.0)
+    assert other.client.stalled == "stalled: progress for 180 s"
+
+
 def test_each_series_has_its_own_time_to_be_answered() -> None:
     talk = Talk(NO_TICKS)
     talk.hear_text("~h~1", at=20.0)

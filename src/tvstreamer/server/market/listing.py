@@ -457,6 +457,6 @@ _FROM_INFO: Final = (
     "source2", "currency_code", "source_id", "subsession_id", "provider_id", "base_currency_id", "base_currency",
     "currency_id", "format", "pro_perm", "measure", "allowed_adjustment", "short_description", "variable_tick_size",
     "name", "full_name", "pro_name", "base_name", "description", "exchange", "pricescale", "pointvalue", "minmov",
-    "session", "session_display", "subsessions", "type", "typespecs", "fractional", "listed_exchange", "is_tradable",
-    "minmove2", "timezone", "exchange_listed_name",
+    "session", "session_display", "session_holidays", "subsessions", "type", "typespecs", "fractional", "listed_exchange",
+    "is_tradable", "minmove2", "timezone", "exchange_listed_name",
 )  # fmt: skip
