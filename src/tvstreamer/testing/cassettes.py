@@ -12,6 +12,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -150,6 +151,8 @@ class _Alike:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._redactor = Redactor(key=_KEY, secrets=secrets)
+        # Each request that is asked for is compared with all that were recorded.
+        self._canonical = lru_cache(maxsize=None)(self._make_canonical)
 
     def named(self, request: Any) -> str:
         """A request in a text. No pseudonyms, as their key is not one of a tape: anybody could try what they stand for."""
@@ -157,13 +160,13 @@ class _Alike:
 
     def require(self, asked: Any, recorded: Any) -> None:
         """Raises `AssertionError`, as vcrpy wants it."""
-        first, second = self._canonical(asked), self._canonical(recorded)
+        first, second = (self._canonical(each.method, each.uri, _bytes(each.body_bytes)) for each in (asked, recorded))
         if first != second:
-            raise AssertionError(f"{first} != {second}")
+            raise AssertionError("another request")
 
-    def _canonical(self, request: Any) -> tuple[str, str, str]:
-        body = self._redactor.body(_bytes(request.body_bytes).decode("latin-1"), form=True)
-        return request.method, canonical_url(request.uri, self._redactor), nameless(body)
+    def _make_canonical(self, method: str, url: str, body: bytes) -> tuple[str, str, str]:
+        text = self._redactor.body(body.decode("latin-1"), form=True)
+        return method, canonical_url(url, self._redactor), nameless(text)
 
 
 # --- a tape as the cassette of somebody's own VCR ------------------------------------------------------------------------------
