@@ -285,7 +285,3 @@ class BesideTransport:
         for side in sides:
             side.ended = True
             side.transport.close(code, reason)
-
-
-def _earlier(one: float | None, other: float | None) -> float | None:
-    return other if one is None else one if other is None else min(one, other)
