@@ -283,8 +283,7 @@ class FakeServer:
         Raises `ConnectFailed` where a fault refuses it or the server is closed, and `UnsupportedFault` where the plan has faults
         of bytes.
         """
-        if self._closed:
-            raise ConnectFailed("the fake server", "the server is closed")
+        self._require_open()
         self._plan.require(_IN_MEMORY, "a connection in memory")
         peer = self._new_connection(self._manners, self.clock)
         transport = ServedTransport(peer, self.clock, url="fake:")
@@ -344,10 +343,18 @@ class FakeServer:
         info, values = lambda symbol: market.info(symbol, now), lambda symbol: market.quote(symbol, now)
         return Pages(CATALOGUE, info, values, token, state=state, strict=strict).answer(request)
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ConnectFailed("the fake server", "the server is closed")
+
     def answer_http(
         self, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
     ) -> tuple[int, list[tuple[str, str]], bytes]:
-        """What a request is answered on the port, without one: the status, the headers, the body."""
+        """What a request is answered on the port, without one: the status, the headers, the body.
+
+        Raises `ConnectFailed` where the server is closed.
+        """
+        self._require_open()
         reader = RequestReader()
         if body and not any(name.lower() == "content-length" for name, _ in headers):
             headers = [*headers, ("Content-Length", str(len(body)))]

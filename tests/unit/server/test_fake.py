@@ -24,6 +24,7 @@ from tvstreamer.errors import (
 )
 from tvstreamer.events import HistoryComplete, SeriesFailed, StudyFailed, SymbolFailed
 from tvstreamer.faults import close
+from tvstreamer.http import HttpClient
 from tvstreamer.protocol import framing
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.plans import Plan
@@ -358,6 +359,13 @@ def test_a_request_is_answered_in_this_process_as_on_the_port() -> None:
             on_the_port = (response.status, response.getheaders(), response.read())
             client.close()
             assert server.answer_http(method, target, headers, body) == on_the_port, target
+
+
+def test_a_closed_server_answers_nobody() -> None:
+    server = FakeServer(seed=7)
+    server.close()
+    with HttpClient(server) as client, pytest.raises(ConnectFailed, match="the server is closed"):
+        list(client.search("btc"))
 
 
 def test_a_body_is_as_long_as_it_is_where_no_header_says_so() -> None:
