@@ -145,13 +145,6 @@ _decode_objects = msgspec.json.Decoder(_AnyObject).decode_lines
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
-def embed(payloads: Sequence[str]) -> str | None:
-    """The payloads as the elements of a JSON array; None where one of them cannot stand there as it is."""
-    objects: list[str] = []
-    elements = _quoted(payloads, objects)
-    return elements if elements is not None and all(map(_embeddable, objects)) else None
-
-
 def _quoted(payloads: Sequence[str], objects: list[str]) -> str | None:
     """The elements of an array, heartbeats in quotes, with what is said to be an object put to `objects` to be checked."""
     elements: list[str] = []
