@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tvstreamer import FaultPlan, faults
 from tvstreamer.errors import TvError
 from tvstreamer.events import Bar, Event
 from tvstreamer.server.fake import FakeServer
@@ -116,3 +117,21 @@ def test_what_is_subscribed_again_much_later_begins_anew_on_the_replay_too(run: 
     run.client.subscribe(PAIR)
     run.watch(150)
     run.check()
+
+
+def test_a_first_answer_that_got_lost_is_asked_for_again_and_both_ways_to_replay_it_tell_the_same(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    plan = FaultPlan([faults.drop(method="timescale_update", times=1)])
+
+    def told(**options: object) -> list[bytes]:
+        with TvWSClient([("BINANCE:BTCUSDT", "1")], n_init_bars=3, **options) as client:  # type: ignore[arg-type]
+            events: list[bytes] = []
+            while len(events) < 300 and (batch := client.poll(20)) is not None:
+                events += [event.to_json() for event in batch]
+            return events
+
+    live = told(source="fake:seed=7,speed=max", faults=plan, record=tape)
+    assert sum(b'"type":"history_complete"' in event for event in live) == 1
+    assert told(source=tape)[: len(live)] == live
+    with TvWSClient(source=tape) as client:
+        assert [event.to_json() for event in client.stream()][: len(live)] == live

@@ -50,7 +50,7 @@ from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.charts import Series
 from tvstreamer.protocol.history import HistoryRequest
-from tvstreamer.protocol.ids import IdSource, purpose
+from tvstreamer.protocol.ids import AGAIN, IdSource, purpose
 from tvstreamer.protocol.info import symbol_info
 from tvstreamer.protocol.packets import (
     ChartCreateSession,
@@ -108,8 +108,6 @@ _SNAPSHOT = "snapshot"
 _ANEW = "anew"
 """A series that begins anew although one of its symbol and interval was lost with a connection: the consumer had ended that one
 meanwhile, when there was no connection to tell it to, and so no other trace of it is on a tape."""
-_AGAIN = "again"
-"""A series that stands for one whose first answer did not come."""
 _STALLED = re.compile(r"stalled: ([a-z]+) for ([0-9.]+) s")
 _NOTICE_EVERY = 60.0
 _MOST_METHODS = 1000
@@ -566,7 +564,7 @@ class ClientProtocol:
 
     def _series(self, symbol: str, resolution: str, purpose: str) -> Series:
         interval, seconds = _interval(resolution)
-        replaced = self._replaced.get((symbol, interval)) if purpose == _AGAIN else None
+        replaced = self._replaced.get((symbol, interval)) if purpose == AGAIN else None
         if replaced:
             return replaced.pop(0)
         earlier = self._resumable.get((symbol, interval, _lasting(purpose)))
@@ -753,7 +751,7 @@ class ClientProtocol:
     def _miss(self, series: Series, at: float) -> None:
         """The first answer to a series did not come: the series is asked for once more, or has failed."""
         session = next((session for session, chart in self._charts.items() if series in chart.series.values()), None)
-        if session is None or self._charts[session].purpose == _AGAIN:
+        if session is None or self._charts[session].purpose == AGAIN:
             del self._awaited[series]
             reason = f"no answer for {2 * ANSWER_TIMEOUT:g} s"
             self._events.append(SeriesFailed(series.symbol, series.interval, at, reason))
@@ -771,7 +769,7 @@ class ClientProtocol:
         subscription = next((each for each, own in self._subscriptions.items() if own == session), None)
         if subscription is not None:
             self._send(ChartDeleteSession(ChartDeleteSession.Params(session)))
-            self._begin_series(subscription, _AGAIN, series.bars_missed(self._server_now(at)))
+            self._begin_series(subscription, AGAIN, series.bars_missed(self._server_now(at)))
 
     # --- gaps -----------------------------------------------------------------------------------------------------
 
@@ -1026,7 +1024,7 @@ class ClientProtocol:
 
 def _lasting(purpose: str) -> str:
     """What a series is for, whether it is the first of its kind or stands for another."""
-    return "" if purpose in (_ANEW, _AGAIN) else purpose
+    return "" if purpose in (_ANEW, AGAIN) else purpose
 
 
 def _interval(resolution: str) -> tuple[str, int | None]:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from random import Random
 
+AGAIN = "again"
+"""The purpose of a chart session whose series stands for one that was not answered."""
+
 _ALPHABET = string.ascii_letters + string.digits
 _LENGTH = 12
 

@@ -15,7 +15,7 @@ from tvstreamer.errors import FramingError, InvalidInterval, TapeExhausted, Tape
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.aliases import Aliases
-from tvstreamer.protocol.ids import purpose
+from tvstreamer.protocol.ids import AGAIN, purpose
 from tvstreamer.protocol.packets import (
     ChartDeleteSession,
     Command,
@@ -162,6 +162,8 @@ class Playback:
 
     def asked(self, command: object) -> None:
         """The same for one command."""
+        if self._is_again_in_vain(command):
+            return
         match command:
             case ResolveSymbol(p=p):
                 symbol = symbol_name(p.symbol)
@@ -203,6 +205,11 @@ class Playback:
             case _:
                 method = getattr(command, "method", "") or repr(command)
                 raise TapeMismatch(f"{method}: a tape cannot answer this command")
+
+    def _is_again_in_vain(self, command: object) -> bool:
+        """Whether a command repeats a question that the recorded client left at that: this one is not answered either."""
+        session = getattr(getattr(command, "p", None), "session", "")
+        return _purpose(session) == AGAIN and all(_purpose(offer.session) != AGAIN for offer in self._offers)
 
     def _more(self, series: Offer | None) -> None:
         """Takes the recorded request for older bars of a series; they come to the live one as all that concerns it does."""

@@ -54,6 +54,24 @@ def test_the_index_tells_what_was_asked_for_in_order() -> None:
     assert str(offers[1]) == "TEST:ONE 1 (series, at 0.000 s of connection 1)"
 
 
+def test_a_question_that_is_repeated_is_answered_as_it_was_recorded_or_not_at_all() -> None:
+    asked = [packet("resolve_symbol", "cs_again_L", "a1", "TEST:ONE"), packet("create_series", "cs_again_L", "x1", "t1", "a1", "1", 300, "")]
+    left_at_that = playback(record(5, "recv", resolved("cs_1", "sym_1")))
+    left_at_that.sent(framing.join(asked))
+    assert len(left_at_that.untaken) == len(index(SENDS)) - 1, "that of another connection apart, all are for those who ask first"
+    repeated = [record(4, "send", packet("resolve_symbol", "cs_again_1", "sym_1", "TEST:ONE"), packet("create_series", "cs_again_1", "sds_1", "s1", "sym_1", "1", 10, ""))]
+    player = Playback(1, iter([record(5, "recv", resolved("cs_again_1", "sym_1"))]), index([*SENDS, *repeated]))
+    player.sent(framing.join(asked))
+    player.peek()
+    assert player.take() == framing.packet(resolved("cs_again_L", "a1"))
+    with pytest.raises(TapeMismatch, match="TEST:NONE is not on the tape"):
+        player.sent(packet_of("resolve_symbol", "cs_again_L", "a2", "TEST:NONE"))
+
+
+def packet_of(method: str, *p: object) -> str:
+    return framing.packet(packet(method, *p))
+
+
 def test_what_nothing_answers_is_not_in_the_index() -> None:
     assert index([record(1, "send", '"~h~1"', packet("set_locale", "en", "US"), packet("quote_add_symbols", "qs_1"), packet("dance"))]) == []
 
