@@ -32,24 +32,26 @@ def score_client(
     if not limit > 0 or jobs < 1:
         raise InvalidPlan(f"limit {limit!r}, jobs {jobs!r}: expected seconds above 0, and 1 job or more")
     over = threading.Event()
-    # Whether it prints bars at all is found out once, or each scenario would wait for them in vain.
-    mute = not _prints(client, limit)
+    mute = False
 
     def play(scenario: Scenario) -> Result:
         result = _skipped(scenario) if mute and scenario.sees else _play(client, scenario, limit, mute, over)
         report(result)
         return result
 
+    # All of it in threads, as an interrupt of this one could come after a client was started and before anybody knew of it.
     pool = ThreadPoolExecutor(jobs)
     try:
+        # Whether it prints bars at all is found out once, or each scenario would wait for them in vain.
+        mute = not pool.submit(_prints, client, limit, over).result()
         return Scorecard(str(client), tuple(pool.map(play, scenarios)))
     finally:
         over.set()
         pool.shutdown(cancel_futures=True)
 
 
-def _prints(client: Client, limit: float) -> bool:
-    with on_stage(client, limit) as stage:
+def _prints(client: Client, limit: float, over: threading.Event) -> bool:
+    with on_stage(client, limit, over=over) as stage:
         stage.open()
         try:
             stage.until(stage.told, "a bar")
