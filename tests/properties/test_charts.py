@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from raw_client import Packets, RawClient
 
-from tvstreamer.protocol import framing
-from tvstreamer.server.connection import MarketConnection
-from tvstreamer.server.manners import Manners
 from tvstreamer.server.market import Market, market_start
 
 MARKET = Market(1)
@@ -37,30 +34,22 @@ steps = st.lists(
 )
 
 
-class Client:
+class Client(RawClient):
     """Keeps what it is told of one series, and complains when an index or a time is used twice."""
 
     def __init__(self, symbol: str, interval: str, most_bars: int) -> None:
-        self.connection = MarketConnection(MARKET, Manners(heartbeat_timeout=None, most_bars=most_bars))
+        super().__init__(MARKET, now=START, most_bars=most_bars)
         self.interval = interval
-        self.now = START
         self.most_bars = most_bars
         self.bars: dict[int, list[float]] = {}
-        self.connection.connected(self.now)
-        self.connection.messages_to_send()
         self.send("chart_create_session", "cs")
         self.send("resolve_symbol", "cs", "sym", symbol)
 
-    def send(self, method: str, *p: object) -> None:
-        self.connection.receive(framing.packet(json.dumps({"m": method, "p": p})), self.now)
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        self.connection.handle_deadline(self.now)
-        for message in self.connection.messages_to_send():
-            for payload in framing.split(message):
-                if not framing.heartbeat(payload):
-                    self.take(json.loads(payload))
+    def wait(self, seconds: float = 0.13) -> Packets:
+        packets = super().wait(seconds)
+        for packet in packets:
+            self.take(packet)
+        return packets
 
     def take(self, packet: dict[str, Any]) -> None:
         if packet["m"] not in ("du", "timescale_update"):

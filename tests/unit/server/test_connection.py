@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
+from raw_client import START, RawClient
 
-from tvstreamer.protocol import framing
-from tvstreamer.server.connection import MarketConnection
-from tvstreamer.server.manners import Manners
-from tvstreamer.server.market import Market, market_start
+from tvstreamer.constants import HEARTBEAT_TIMEOUT
+from tvstreamer.server.market import Market
 
 BTC = "BINANCE:BTCUSDT"
-START = market_start(1)
 
 
-class Client:
-    """Sends commands and collects packets, on a clock of its own."""
+class Client(RawClient):
+    """One that has to answer heartbeats, as the real ones have."""
 
     def __init__(self, market: Market | None = None, **manners: Any) -> None:
-        self.connection = MarketConnection(market or Market(1), Manners(**manners))
-        self.now = START
-        self.connection.connected(self.now)
-        self.packets()
-
-    def send(self, method: str, *p: object) -> None:
-        self.connection.receive(framing.packet(json.dumps({"m": method, "p": p})), self.now)
-
-    def wait(self, seconds: float = 0.13) -> list[dict[str, Any]]:
-        self.now += seconds
-        self.connection.handle_deadline(self.now)
-        return self.packets()
-
-    def packets(self) -> list[dict[str, Any]]:
-        texts = [payload for message in self.connection.messages_to_send() for payload in framing.split(message)]
-        return [json.loads(text) for text in texts if not framing.heartbeat(text)]
+        super().__init__(market, **({"heartbeat_timeout": HEARTBEAT_TIMEOUT} | manners))
 
     def series(self, interval: str = "1", symbol: str = BTC, count: object = 5) -> list[str]:
         self.send("chart_create_session", "cs", "")

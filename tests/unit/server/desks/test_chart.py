@@ -8,19 +8,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from raw_client import START, Packets, RawClient
 
 from tvstreamer.intervals import Interval
 from tvstreamer.protocol import framing
-from tvstreamer.server.connection import MarketConnection
-from tvstreamer.server.manners import Manners
-from tvstreamer.server.market import Market, market_start
+from tvstreamer.server.market import Market
 from tvstreamer.server.market.bar_market import BarMarket
 from tvstreamer.server.plans import PLANS, Plan
 
 BTC = "BINANCE:BTCUSDT"
 APPLE = "NASDAQ:AAPL"
 INDEX = "TVC:DXY"
-START = market_start(1)
 DAY = 86_400
 HEIKIN_ASHI = '={"symbol":{"symbol":"BINANCE:BTCUSDT"},"type":"BarSetHeikenAshi@tv-basicstudies-60!","inputs":{}}'
 RENKO = (
@@ -28,31 +26,14 @@ RENKO = (
     '"inputs":{"style":"Traditional","boxSize":20}}'
 )
 KAGI = '={"symbol":{"symbol":"BINANCE:BTCUSDT"},"type":"BarSetKagi@tv-prostudies-34!","inputs":{}}'
-Packets = list[dict[str, Any]]
 
 
-class Client:
-    """With a chart session, on a clock of its own."""
+class Client(RawClient):
+    """With a chart session."""
 
     def __init__(self, market: Market | None = None, **manners: Any) -> None:
-        self.market = market or Market(1)
-        self.connection = MarketConnection(self.market, Manners(heartbeat_timeout=None, **manners))
-        self.now = START
-        self.connection.connected(self.now)
-        self.packets()
+        super().__init__(market, **manners)
         self.send("chart_create_session", "cs", "")
-
-    def send(self, method: str, *p: object) -> None:
-        self.connection.receive(framing.packet(json.dumps({"m": method, "p": p})), self.now)
-
-    def wait(self, seconds: float = 0.13) -> Packets:
-        self.now += seconds
-        self.connection.handle_deadline(self.now)
-        return self.packets()
-
-    def packets(self) -> Packets:
-        texts = [payload for message in self.connection.messages_to_send() for payload in framing.split(message)]
-        return [json.loads(text) for text in texts if not framing.heartbeat(text)]
 
     def ask(self, method: str, *p: object) -> Packets:
         """The answer without what the market goes on to say meanwhile."""
@@ -64,12 +45,6 @@ class Client:
     ) -> Packets:
         self.send("resolve_symbol", "cs", f"sym_{name}", symbol)
         return self.ask("create_series", "cs", name, "t1", f"sym_{name}", resolution, count, frame)
-
-    @property
-    def journal(self) -> list[tuple[str, str, str]]:
-        assert self.connection.protocol is not None
-        journal = self.connection.protocol.journal
-        return [(entry.kind, entry.method, entry.detail) for entry in journal if entry.kind != "reply"]
 
 
 def is_live(packet: dict[str, Any]) -> bool:

@@ -6,41 +6,20 @@ import json
 from typing import Any
 
 import pytest
+from raw_client import START, Packets, RawClient
 
-from tvstreamer.protocol import framing
-from tvstreamer.server.connection import MarketConnection
 from tvstreamer.server.desks.quote import HIBERNATION
-from tvstreamer.server.manners import Manners
-from tvstreamer.server.market import Market, market_start
 
 BTC = "BINANCE:BTCUSDT"
 APPLE = "NASDAQ:AAPL"
-START = market_start(1)
-Packets = list[dict[str, Any]]
 
 
-class Client:
-    """With a quote session, on a clock of its own."""
+class Client(RawClient):
+    """With a quote session."""
 
     def __init__(self, **manners: Any) -> None:
-        self.market = Market(1)
-        self.connection = MarketConnection(self.market, Manners(heartbeat_timeout=None, **manners))
-        self.now = START
-        self.connection.connected(self.now)
-        self.packets()
+        super().__init__(**manners)
         self.send("quote_create_session", "qs")
-
-    def send(self, method: str, *p: object) -> None:
-        self.connection.receive(framing.packet(json.dumps({"m": method, "p": p})), self.now)
-
-    def wait(self, seconds: float = 0.13) -> Packets:
-        self.now += seconds
-        self.connection.handle_deadline(self.now)
-        return self.packets()
-
-    def packets(self) -> Packets:
-        texts = [payload for message in self.connection.messages_to_send() for payload in framing.split(message)]
-        return [json.loads(text) for text in texts if not framing.heartbeat(text)]
 
     def ask(self, method: str, *p: object) -> Packets:
         """The answer alone: the flush comes before any tick."""
@@ -177,7 +156,7 @@ def test_what_is_not_known_of_a_symbol_string_is_in_the_journal(client: Client) 
     assert refused["p"][1]["errmsg"] == "no_such_symbol"
     client.ask("quote_add_symbols", "qs", '={"symbol":"BINANCE:BTCUSDT","novel":1}')
     assert client.connection.protocol is not None
-    notes = [(each.kind, each.detail) for each in client.connection.protocol.journal if each.kind in ("rejected", "tolerated")]
+    notes = [(kind, detail) for kind, _, detail in client.journal if kind in ("rejected", "tolerated")]
     assert [kind for kind, _ in notes] == ["rejected", "tolerated"]
     assert "adjustment 'novel': expected one of splits, dividends, none" in notes[0][1]
     assert "unknown keys ['novel']" in notes[1][1]

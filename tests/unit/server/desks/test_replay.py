@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
+from raw_client import START, Packets, RawClient
 
 from tvstreamer.intervals import Interval
-from tvstreamer.protocol import framing
-from tvstreamer.server.connection import MarketConnection
-from tvstreamer.server.manners import Manners
-from tvstreamer.server.market import Market, market_start
 
 BTC = "BINANCE:BTCUSDT"
-NOW = market_start(1) + 7 * 86_400
+NOW = START + 7 * 86_400
 DAY_AGO = int(NOW) - 86_400
 REPLAYED = f'={{"replay":"rs","symbol":{{"symbol":"{BTC}","adjustment":"splits"}}}}'
-Packet = dict[str, Any]
 
 
-class Client:
-    """Sends commands and collects packets, on a clock of its own."""
-
+class Client(RawClient):
     def __init__(self) -> None:
-        self.market = Market(1)
-        self.connection = MarketConnection(self.market, Manners(heartbeat_timeout=None))
-        self.now = NOW
-        self.connection.connected(self.now)
-        self.packets()
-
-    def send(self, method: str, *p: object) -> None:
-        self.connection.receive(framing.packet(json.dumps({"m": method, "p": p})), self.now)
-
-    def wait(self, seconds: float = 0.13) -> list[Packet]:
-        self.now += seconds
-        self.connection.handle_deadline(self.now)
-        return self.packets()
-
-    def packets(self) -> list[Packet]:
-        texts = [text for message in self.connection.messages_to_send() for text in framing.split(message)]
-        return [json.loads(text) for text in texts if not framing.heartbeat(text)]
+        super().__init__(now=NOW)
 
     def replay(self, resolution: str = "1", at: float = DAY_AGO) -> None:
         self.send("replay_create_session", "rs")
@@ -54,15 +31,14 @@ class Client:
 
     @property
     def rejected(self) -> list[tuple[str, str]]:
-        assert self.connection.protocol is not None
-        return [(each.method, each.detail) for each in self.connection.protocol.journal if each.kind == "rejected"]
+        return [(method, detail) for kind, method, detail in self.journal if kind == "rejected"]
 
 
-def methods(packets: list[Packet]) -> list[str]:
+def methods(packets: Packets) -> list[str]:
     return [packet["m"] for packet in packets]
 
 
-def bars(packets: list[Packet]) -> list[list[float]]:
+def bars(packets: Packets) -> list[list[float]]:
     return [
         row["v"]
         for packet in packets
@@ -72,7 +48,7 @@ def bars(packets: list[Packet]) -> list[list[float]]:
     ]
 
 
-def only(packets: list[Packet], method: str) -> list[list[Any]]:
+def only(packets: Packets, method: str) -> list[list[Any]]:
     return [packet["p"] for packet in packets if packet["m"] == method]
 
 

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from typing import Any
 
 import pytest
+from raw_client import START, Packets, RawClient
 
 from tvstreamer.constants import NO_VALUE
-from tvstreamer.protocol import framing
-from tvstreamer.server.connection import MarketConnection
-from tvstreamer.server.manners import Manners
-from tvstreamer.server.market import Market, market_start
+from tvstreamer.server.market import Market
 
 BTC = "BINANCE:BTCUSDT"
-START = market_start(1)
 SMA = "MASimple@tv-basicstudies-241"
-Message = list[dict[str, Any]]
 
 
-class Client:
-    """Sends commands and collects messages, on a clock of its own."""
-
-    def __init__(self, market: Market | None = None, **manners: Any) -> None:
-        self.market = market or Market(1)
-        self.connection = MarketConnection(self.market, Manners(heartbeat_timeout=None, **manners))
-        self.now = START
-        self.connection.connected(self.now)
-        self.messages()
-
-    def send(self, method: str, *p: object) -> None:
-        self.connection.receive(framing.packet(json.dumps({"m": method, "p": p})), self.now)
-
-    def wait(self, seconds: float = 0.13) -> list[Message]:
+class Client(RawClient):
+    def said(self, seconds: float = 0.13) -> list[Packets]:
+        """What comes while that time passes, by message."""
         self.now += seconds
         self.connection.handle_deadline(self.now)
         return self.messages()
-
-    def messages(self) -> list[Message]:
-        texts = [framing.split(message) for message in self.connection.messages_to_send()]
-        return [[json.loads(text) for text in each] for each in texts if not framing.heartbeat(each[0])]
 
     def series(self, count: int = 5, symbol: str = BTC, name: str = "s1") -> None:
         self.send("chart_create_session", "cs", "")
@@ -50,23 +30,18 @@ class Client:
     def study(self, kind: str = SMA, name: str = "st1", parent: str = "s1", **inputs: object) -> None:
         self.send("create_study", "cs", name, "u1", parent, kind, inputs)
 
-    @property
-    def journal(self) -> list[tuple[str, str, str]]:
-        assert self.connection.protocol is not None
-        return [(each.kind, each.method, each.detail) for each in self.connection.protocol.journal if each.kind not in ("command", "reply")]
 
-
-def methods(messages: list[Message]) -> list[list[str]]:
+def methods(messages: list[Packets]) -> list[list[str]]:
     return [[packet["m"] for packet in message] for message in messages]
 
 
-def rows(messages: list[Message], name: str) -> list[dict[str, Any]]:
+def rows(messages: list[Packets], name: str) -> list[dict[str, Any]]:
     """Bars of a series or points of a study, as they came."""
     objects = [packet["p"][1][name] for message in messages for packet in message if packet["m"] in ("du", "timescale_update") and name in packet["p"][1]]
     return [row for data in objects for row in data.get("s", data.get("st"))]
 
 
-def errors(messages: list[Message]) -> list[list[Any]]:
+def errors(messages: list[Packets]) -> list[list[Any]]:
     return [packet["p"] for message in messages for packet in message if packet["m"] == "study_error"]
 
 
@@ -74,7 +49,7 @@ def test_a_study_comes_in_a_message_behind_its_series() -> None:
     client = Client()
     client.series()
     client.study()
-    assert methods(client.wait()) == [
+    assert methods(client.said()) == [
         ["series_loading", "study_loading", "symbol_resolved", "timescale_update", "series_completed"],
         ["du", "study_completed"],
     ]
@@ -84,7 +59,7 @@ def test_packets_have_the_wires_shape() -> None:
     client = Client()
     client.series()
     client.study(in_0=2)
-    first, (update, completed) = client.wait()
+    first, (update, completed) = client.said()
     assert first[1] == {"m": "study_loading", "p": ["cs", "st1", "t1_u1"], "t": first[1]["t"], "t_ms": first[1]["t_ms"]}
     assert list(completed) == ["m", "p", "t", "t_ms"]
     assert completed["p"] == ["cs", "st1", "t1_u1"]
@@ -98,7 +73,7 @@ def test_points_before_the_first_bar_have_indexes_of_their_own() -> None:
     client = Client()
     client.series()
     client.study(in_0=3)
-    messages = client.wait()
+    messages = client.said()
     points, bars = rows(messages, "st1"), rows(messages, "s1")
     assert [point["i"] for point in points] == [*range(-1_000_100, -1_000_000), *range(5)]
     assert [point["v"][0] for point in points[-5:]] == [bar["v"][0] for bar in bars]
@@ -115,7 +90,7 @@ def test_where_data_begins_there_is_no_value_yet() -> None:
     client = Client(market)
     client.series(300, "TEST:ONE")
     client.study(in_0=2)
-    assert [(point["i"], point["v"][1]) for point in rows(client.wait(), "st1")] == [(0, NO_VALUE), (1, 1.5), (2, 2.5)]
+    assert [(point["i"], point["v"][1]) for point in rows(client.said(), "st1")] == [(0, NO_VALUE), (1, 1.5), (2, 2.5)]
 
 
 def test_values_go_on_with_the_bars_behind_them_in_the_same_message() -> None:
@@ -123,8 +98,8 @@ def test_values_go_on_with_the_bars_behind_them_in_the_same_message() -> None:
     client.series(3)
     client.study(in_0=2)
     client.study("Volume@tv-basicstudies-246", "st2", length=1)
-    closes = {row["i"]: row["v"][4] for row in rows(client.wait(), "s1")}
-    news = client.wait(200)
+    closes = {row["i"]: row["v"][4] for row in rows(client.said(), "s1")}
+    news = client.said(200)
     assert {tuple(each) for each in methods(news)} == {("du", "du"), ("timescale_update", "du")}
     for message in news:
         ((bar,), (average,), (volume,)) = (rows([message], name) for name in ("s1", "st1", "st2"))
@@ -142,9 +117,9 @@ def test_older_bars_bring_all_values_anew() -> None:
     client = Client()
     client.series(3)
     client.study(in_0=2)
-    first = rows(client.wait(), "st1")
+    first = rows(client.said(), "st1")
     client.send("request_more_data", "cs", "s1", 4)
-    messages = client.wait()
+    messages = client.said()
     assert methods(messages)[-2:] == [["series_loading", "study_loading", "timescale_update", "series_completed"], ["du", "study_completed"]]
     points = rows(messages[-1:], "st1")
     assert [point["i"] for point in points[100:]] == [-4, -3, -2, -1, 0, 1, 2]
@@ -154,20 +129,20 @@ def test_older_bars_bring_all_values_anew() -> None:
 def test_older_bars_say_which_points_before_the_first_bar_are_theirs_now() -> None:
     client = Client()
     client.series(3)
-    client.wait()
+    client.said()
     client.send("request_more_data", "cs", "s1", 1)
-    assert index_diff(client.wait()) == [], "there is no study whose points would move"
+    assert index_diff(client.said()) == [], "there is no study whose points would move"
     client.study(in_0=2)
-    first = {point["i"]: point["v"] for point in rows(client.wait(), "st1")}
+    first = {point["i"]: point["v"] for point in rows(client.said(), "st1")}
     client.send("request_more_data", "cs", "s1", 4)
-    messages = client.wait()
+    messages = client.said()
     diff = index_diff(messages)
     assert len(diff) == 100
     assert diff[:6] == [[-1000001, -2], [-1000002, -3], [-1000003, -4], [-1000004, -5], [-1000005, -1000001], [-1000006, -1000002]]
     later = {point["i"]: point["v"] for point in rows(messages[-1:], "st1")}
     assert all(later[new] == first[before] for before, new in diff if new in later)
     client.send("modify_series", "cs", "s1", "t2", "sym", "1", "r,0:5000000000")
-    assert index_diff(client.wait())[0] == [-1000001, -6]
+    assert index_diff(client.said())[0] == [-1000001, -6]
 
 
 def index_diff(messages: list[list[dict[str, Any]]]) -> list[list[int]]:
@@ -179,9 +154,9 @@ def test_a_change_of_the_series_computes_its_studies_anew() -> None:
     client = Client()
     client.series(3)
     client.study(in_0=2)
-    client.wait()
+    client.said()
     client.send("modify_series", "cs", "s1", "t2", "sym", "5", "")
-    messages = client.wait()
+    messages = client.said()
     assert methods(messages)[-2:] == [
         ["series_loading", "timescale_update", "study_loading", "timescale_update", "series_completed"],
         ["du", "study_completed"],
@@ -195,10 +170,10 @@ def test_a_series_that_cannot_be_shown_any_more_has_no_studies_either() -> None:
     client = Client()
     client.series(3)
     client.study()
-    client.wait()
+    client.said()
     client.send("resolve_symbol", "cs", "bad", "XXXX:NOPE")
     client.send("modify_series", "cs", "s1", "t2", "bad", "5", "")
-    assert errors(client.wait()) == [["cs", "st1", "t2_u1", "check study unexpected error", "fake-charts-1-study-1"]]
+    assert errors(client.said()) == [["cs", "st1", "t2_u1", "check study unexpected error", "fake-charts-1-study-1"]]
     assert repr(client.connection._studies) == "<StudyDesk of 0 studies>"
 
 
@@ -206,12 +181,12 @@ def test_other_inputs_begin_anew() -> None:
     client = Client()
     client.series(3)
     client.study(in_0=2)
-    client.wait()
+    client.said()
     client.send("modify_study", "cs", "st1", "u2", {"in_0": 1})
-    messages = client.wait()
+    messages = client.said()
     assert methods(messages)[-2:] == [["study_loading"], ["du", "study_completed"]]
     assert messages[-1][1]["p"] == ["cs", "st1", "t1_u2"]
-    ((last, (bar,)), *_) = [(rows([each], "st1")[-1], rows([each], "s1")) for each in client.wait(60) if rows([each], "s1")]
+    ((last, (bar,)), *_) = [(rows([each], "st1")[-1], rows([each], "s1")) for each in client.said(60) if rows([each], "s1")]
     assert last["v"][1] == bar["v"][4]
 
 
@@ -220,22 +195,22 @@ def test_what_is_removed_is_not_told_any_more() -> None:
     client.series(3)
     client.study()
     client.study(name="st2")
-    client.wait()
+    client.said()
     client.send("remove_study", "cs", "st1")
-    assert next(message for message in client.wait() if message[0]["m"] == "study_deleted")[0]["p"] == ["cs", "st1", "t1_u1"]
-    news = client.wait(20)
+    assert next(message for message in client.said() if message[0]["m"] == "study_deleted")[0]["p"] == ["cs", "st1", "t1_u1"]
+    news = client.said(20)
     assert rows(news, "st2") and not rows(news, "st1")
     client.send("remove_series", "cs", "s1")
-    client.wait()
+    client.said()
     assert not client.connection.active
-    assert errors(client.wait(20)) == []
+    assert errors(client.said(20)) == []
 
 
 def test_a_client_that_is_gone_has_no_studies() -> None:
     client = Client()
     client.series(3)
     client.study()
-    client.wait()
+    client.said()
     client.connection.disconnected(client.now, 1006)
     assert repr(client.connection._studies) == "<StudyDesk of 0 studies>"
 
@@ -256,14 +231,14 @@ def test_what_cannot_be_computed_is_an_error_of_the_study_alone(
     client = Client()
     client.series(3)
     client.study(kind, parent=parent, **inputs)
-    messages = client.wait()
+    messages = client.said()
     turnaround = "t1_u1" if parent == "s1" else "u1"
     assert methods(messages)[1] == ["study_error"]
     assert errors(messages) == [["cs", "st1", turnaround, reason, "fake-charts-1-study-1"]]
     ((rejected, method, detail),) = client.journal
     assert (rejected, method) == ("rejected", "create_study")
     assert noted in detail
-    assert rows(client.wait(20), "s1")
+    assert rows(client.said(20), "s1")
 
 
 def test_a_chart_has_no_more_studies_than_the_manners_allow() -> None:
@@ -272,22 +247,22 @@ def test_a_chart_has_no_more_studies_than_the_manners_allow() -> None:
     client.study()
     client.study(name="st2")
     client.study(in_0=2)
-    assert errors(client.wait()) == [
+    assert errors(client.said()) == [
         ["cs", "st2", "t1_u1", "The maximum number of studies per chart has been reached for current subscription", "fake-charts-1-study-1"]
     ]
     client.send("remove_study", "cs", "st1")
     client.study(name="st3")
-    assert errors(client.wait()) == []
+    assert errors(client.said()) == []
 
 
 def test_inputs_that_a_study_does_not_take_end_it() -> None:
     client = Client()
     client.series(3)
     client.study()
-    client.wait()
+    client.said()
     client.send("modify_study", "cs", "st1", "u2", {"in_0": "x"})
-    assert len(errors(client.wait())) == 1
-    assert not rows(client.wait(20), "st1")
+    assert len(errors(client.said())) == 1
+    assert not rows(client.said(20), "st1")
 
 
 def test_studies_that_nobody_created_are_noted() -> None:
@@ -295,7 +270,7 @@ def test_studies_that_nobody_created_are_noted() -> None:
     client.series(3)
     client.send("modify_study", "cs", "st1", "u2", {})
     client.send("remove_study", "cs", "st1")
-    assert errors(client.wait()) == []
+    assert errors(client.said()) == []
     assert client.journal == [("ignored", "modify_study", "no study st1"), ("ignored", "remove_study", "no study st1")]
 
 
@@ -303,6 +278,6 @@ def test_a_study_of_a_late_feed_has_the_bars_right_before_the_series_too() -> No
     client = Client()
     client.series(symbol="EXAMPLE:DELAYED", count=3)
     client.study(length=2)
-    times = [row["v"][0] for row in rows(client.wait(), "st1")]
+    times = [row["v"][0] for row in rows(client.said(), "st1")]
     bars = client.market.history("EXAMPLE:DELAYED", "1", until=START, count=20, at=START)
     assert times[-20:] == [bar.time for bar in bars]
