@@ -107,7 +107,8 @@ class Feed:
         self, rows: Indexed, marked: list[list[int]], *, first: bool, diff: list[list[int]] | None = None
     ) -> TimescaleUpdate:
         index = rows[0][0] if rows else 0
-        scale = timescale(index, -self.oldest_index, [float(row.time) for _, row in rows], marked, diff)
+        zoffset = -self.oldest_index if rows else 0
+        scale = timescale(index, zoffset, [float(row.time) for _, row in rows], marked, diff)
         return TimescaleUpdate(TimescaleUpdate.Params(self.session, self.objects(rows, first=first), scale))
 
     def __repr__(self) -> str:

@@ -103,7 +103,7 @@ def coming(interval: Interval, newest: float, info: dict[str, Any], count: int) 
         # Nobody knows when a number of ticks or a range of prices will have passed.
         return []
     times: list[float] = []
-    time = newest
+    time = float(newest)
     while len(times) < count and time < float("inf"):
         following = time + length
         time = following if session.is_open(following) else session.next_change(following)

@@ -413,6 +413,9 @@ class ChartDesk:
         if feed is None:
             self._reject("request_more_tickmarks", p.session, (p.series, p.count), at)
             return
+        if p.count < 1:
+            self._floor.server.note(at, "tolerated", "request_more_tickmarks", f"{p.count} points behind {shorten(p.series)}")
+            return
         newest = feed.bars.rows[-1:]
         count = min(p.count, MOST_TICKMARKS)
         times = coming(feed.interval, newest[0].time, feed.instrument.info(at), count) if newest else []

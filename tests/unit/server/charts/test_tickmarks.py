@@ -95,4 +95,6 @@ def test_what_is_no_timezone(name: str) -> None:
     ],
 )  # fmt: skip
 def test_points_to_come_keep_to_the_hours(interval: str, info: dict[str, Any], newest: float, expected: list[float]) -> None:
-    assert coming(Interval.parse(interval), newest, info, 2) == expected
+    times = coming(Interval.parse(interval), int(newest), info, 2)
+    assert times == expected
+    assert all(isinstance(time, float) for time in times)

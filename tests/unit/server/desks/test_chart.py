@@ -245,6 +245,7 @@ def test_a_frame_that_is_none_is_tolerated() -> None:
 def test_another_symbol_clears_the_series_first() -> None:
     client = Client()
     client.series()
+    client.ask("request_more_data", "cs", "s1", 3)
     client.send("resolve_symbol", "cs", "sym_s1", APPLE)
     answer = client.ask("modify_series", "cs", "s1", "t2", "sym_s1", "5", "")
     assert methods(answer) == [
@@ -387,6 +388,14 @@ def test_points_of_time_to_come_have_no_objects() -> None:
     assert (scale["index"], scale["zoffset"], len(scale["marks"])) == (3, 0, 4)
     assert [time - newest for time in scale["changes"]] == [DAY, 2 * DAY, 5 * DAY, 6 * DAY]
     assert [mark[0] for mark in scale["marks"]][2] in (50, 60, 70)
+
+
+@pytest.mark.parametrize("count", [0, -5])
+def test_no_points_to_come_are_none(count: int) -> None:
+    client = Client()
+    client.series("1D", APPLE, 3)
+    assert client.ask("request_more_tickmarks", "cs", "s1", count) == []
+    assert client.journal[-1] == ("tolerated", "request_more_tickmarks", f"{count} points behind 's1'")
 
 
 def test_the_first_bar_has_a_time() -> None:
