@@ -84,6 +84,31 @@ def test_a_client_that_resets_does_not_disturb_another(caplog: pytest.LogCapture
     assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 
+class Faulty(ScriptedConnection):
+    """A server whose code fails on what it hears."""
+
+    def receive(self, message: str, at: float) -> None:
+        raise LookupError(message)
+
+
+def test_a_failure_of_the_server_ends_one_connection_and_is_told_as_that(caplog: pytest.LogCaptureFixture) -> None:
+    faulty, sound = Faulty(), ScriptedConnection(echo=True)
+    made = iter([faulty, sound])
+    with Listener(lambda: (next(made), CLOCK)) as listener:
+        unlucky, steady = connect(listener.url, clock=CLOCK), connect(listener.url, clock=CLOCK)
+        unlucky.send("x")
+        with pytest.raises(TransportClosed) as caught:
+            unlucky.recv(20)
+        steady.send("still here")
+        assert steady.recv(20).text == "still here"
+        steady.close()
+    assert (caught.value.code, caught.value.reason) == (1011, "internal error")
+    with pytest.raises(TransportClosed) as ended:
+        faulty.next_heard(20)
+    assert (ended.value.code, ended.value.reason) == (1011, "internal error")
+    assert "LookupError: x" in caplog.text
+
+
 def test_on_a_scaled_clock_a_deadline_fires_in_scaled_time() -> None:
     clock = ScaledClock(1000.0, start=1000.0)
     connection = ScriptedConnection()

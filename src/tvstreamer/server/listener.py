@@ -305,6 +305,7 @@ class _Client:
         except* _GONE:
             logger.debug("= a client went away without a goodbye")
         except* Exception:
+            self._goodbye = self._goodbye or (1011, "internal error")
             with anyio.CancelScope(shield=True), anyio.move_on_after(GOODBYE_DEADLINE), suppress(*_GONE):
                 self._websocket.fail(1011, "internal error")
                 await self._put()
