@@ -2,13 +2,15 @@
 
 A Heikin Ashi bar belongs to one bar of its source, and opens in the middle of the one before it: what lies `_WARM_UP` bars
 back no longer shows in the numbers. Bricks and lines have no bars of their own in the source: they are laid over a fixed
-stretch of it that ends when the chart is loaded, and continued with each bar that is over from then on.
+stretch of it that ends when the chart is loaded, a shorter one where they are very small, and continued with each bar that is
+over from then on.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Final, Protocol
 
 from tvstreamer.intervals import Interval
@@ -20,6 +22,8 @@ _WARM_UP: Final = 100
 _STRETCH: Final = 5_000
 _KEEP: Final = 2_000
 _MOST_A_BAR: Final = 1_000
+_MOST_BRICKS: Final = 20_000
+"""Bricks that are laid when a chart is loaded: small ones could be millions."""
 
 
 class _ChartType:
@@ -113,6 +117,10 @@ def _average(previous: BarRow | None, row: BarRow, decimals: int) -> BarRow:
 class Layer(Protocol):
     """Lays bricks over bars, one after the other."""
 
+    def reach(self, rows: list[BarRow]) -> int:
+        """How many of these bars, the newest ones, do not make too many bricks."""
+        ...
+
     def lay(self, row: BarRow) -> list[tuple[float, float]]:
         """Open and close of the bricks that a bar adds; none for most."""
         ...
@@ -126,6 +134,14 @@ class RenkoLayer:
         self._top: int | None = None
         self._bottom = 0
         """The newest brick, in whole sizes."""
+
+    def reach(self, rows: list[BarRow]) -> int:
+        left = _MOST_BRICKS * self._size
+        for count, (newer, older) in enumerate(pairwise(reversed(rows)), 1):
+            left -= min(abs(newer.close - older.close), _MOST_A_BAR * self._size)
+            if left < 0:
+                return count
+        return len(rows)
 
     def lay(self, row: BarRow) -> list[tuple[float, float]]:
         size = self._size
@@ -152,6 +168,9 @@ class LineBreakLayer:
         self._lines = lines
         self._newest: list[tuple[float, float]] = []
         self._start: float | None = None
+
+    def reach(self, rows: list[BarRow]) -> int:
+        return len(rows)
 
     def lay(self, row: BarRow) -> list[tuple[float, float]]:
         if self._start is None:
@@ -198,7 +217,8 @@ class Bricks(_ChartType):
         source = self._source.series(interval, at=at, count=_STRETCH)
         rows = source.rows
         tick = 1 / max(1, self._source.info(at).get("pricescale", 100))
-        bars = self._laid[interval] = _BrickBars(source, rows, self._layer(rows, tick))
+        layer = self._layer(rows, tick)
+        bars = self._laid[interval] = _BrickBars(source, rows[len(rows) - layer.reach(rows) :], layer)
         return bars
 
 

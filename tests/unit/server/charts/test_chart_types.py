@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from tvstreamer.intervals import Interval
@@ -86,6 +88,22 @@ def test_bricks_follow_the_grid_and_a_turn_takes_two() -> None:
 def test_a_leap_lays_many_bricks_but_not_without_end() -> None:
     assert len(laid(RenkoLayer(1.0), 0.5, 1e9)[1]) == 1_000
     assert len(laid(RenkoLayer(1.0), 1e9, 0.5)[1]) == 1_000
+
+
+def test_small_bricks_are_not_laid_as_far_back() -> None:
+    rows = bars(*(100.0 + 50 * (number % 2) for number in range(1_000)))
+    assert RenkoLayer(10.0).reach(rows) == 1_000
+    assert RenkoLayer(0.5).reach(rows) == 201
+    assert RenkoLayer(2.0**-20).reach(rows) == 21
+    assert RenkoLayer(0.5).reach([]) == 0
+    assert LineBreakLayer(3).reach(rows) == 1_000
+
+
+def test_millions_of_bricks_are_none() -> None:
+    wild = by_hand(*(1e6 * (number % 2) + 1 for number in range(100)))
+    chart = transform(wild, "BarSetRenko", {"style": "Traditional", "boxSize": 0.01})
+    bricks = chart.history(Interval.parse("1"), until=math.inf, count=100_000, at=math.inf)
+    assert 10_000 < len(bricks) <= 20_000
 
 
 def test_lines_break_beyond_the_newest_three() -> None:
