@@ -105,6 +105,7 @@ def test_answers_have_the_keys_of_the_wire_in_its_order() -> None:
     assert '"s":[{"i":0,"v":[' in update
     assert f"[{data['s'][0]['v'][0]:.1f}," in update
     assert scale["changes"] == [row["v"][0] for row in data["s"]]
+    assert data["lbs"] == {"bar_close_time": int(data["s"][-1]["v"][0]) + 60}
 
 
 def test_an_index_has_bars_of_five_elements() -> None:
