@@ -186,9 +186,12 @@ class Expectation:
             return
         fitting = [number for number, recorded in enumerate(self._asks) if not self._wrong(live, recorded)]
         if not fitting:
-            wrong = min((self._wrong(live, recorded) for recorded in self._asks), key=len, default=[])
-            reason = f" (differs in {', '.join(wrong)})" if wrong else ""
-            raise mismatch(f"{live} is not on the tape{reason}", live, self._asks)
+            names = (*_COMPARED, "order") if "order" in self._matchers else _COMPARED
+            nearest = _nearest(live, self._asks, names)
+            if nearest is None:
+                raise mismatch(f"{live} is not on the tape", live, (), names)
+            wrong = ", ".join(self._wrong(live, nearest))
+            raise mismatch(f"{live} is not on the tape (differs in {wrong})", live, [nearest], names)
         # The same may be asked again: a tape tells it again as long as it has not played past it.
         self._asked.add(next((number for number in fitting if number not in self._asked), fitting[0]))
 
@@ -198,14 +201,19 @@ class Expectation:
         return wrong + [name for name, matcher in self._matchers.items() if not matcher(live, recorded)]
 
 
-def mismatch(problem: str, live: Ask, recorded: Sequence[Ask], names: Sequence[str] = _COMPARED) -> TapeMismatch:
-    """The error, with a diff from the recorded question that is most like the live one. `names` are what is known of that."""
+def _nearest(live: Ask, recorded: Sequence[Ask], names: Sequence[str]) -> Ask | None:
+    """The recorded question that is most like the live one."""
     text = "\n".join(live.lines(names))
 
     def likeness(ask: Ask) -> tuple[bool, float]:
         return ask.kind == live.kind, difflib.SequenceMatcher(None, "\n".join(ask.lines(names)), text).ratio()
 
-    nearest = max(recorded, key=likeness, default=None)
+    return max(recorded, key=likeness, default=None)
+
+
+def mismatch(problem: str, live: Ask, recorded: Sequence[Ask], names: Sequence[str] = _COMPARED) -> TapeMismatch:
+    """The error, with a diff from the recorded question that is most like the live one. `names` are what is known of that."""
+    nearest = _nearest(live, recorded, names)
     if nearest is None:
         return TapeMismatch(f"{problem}; nothing was asked for on it")
     diff = difflib.unified_diff(nearest.lines(names), live.lines(names), "recorded", "asked", lineterm="", n=9)

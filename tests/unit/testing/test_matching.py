@@ -97,6 +97,14 @@ def test_the_error_shows_the_nearest_as_a_diff() -> None:
     assert caught.value.diff in str(caught.value)
 
 
+def test_the_error_tells_what_keeps_the_nearest_from_being_it() -> None:
+    # The first recorded question is in the right place and about something else, the nearest one is at another place.
+    expected = expectation(packet("quote_add_symbols", "qs_1", "TEST:ONE", "TEST:TWO"), match_on=["order"])
+    with pytest.raises(TapeMismatch, match=r"\(differs in order\); the nearest on the tape is quote_add_symbols TEST:TWO") as caught:
+        expected.check(asks(packet("quote_add_symbols", "qs_1", "TEST:TWO"))[0])
+    assert caught.value.diff.splitlines()[-2:] == ["-order: 1", "+order: 0"]
+
+
 def test_a_tape_on_which_nothing_was_asked_for_says_so() -> None:
     with pytest.raises(TapeMismatch, match="nothing was asked for on it"):
         expectation().check(asks(*RECORDED)[0])
