@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -118,6 +119,20 @@ def test_the_command_prints_the_scorecard_and_its_exit_code_tells_whether_all_pa
     assert output.err == b"subscribes: failed\n"
     assert main(["conformance", "--list", "--only", "subscribes"]) == 0
     assert capfdbinary.readouterr().out.startswith(b"subscribes  ")
+
+
+def test_results_that_come_at_the_same_moment_do_not_run_into_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[str] = []
+
+    class Pieces(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    monkeypatch.setattr(sys, "stderr", Pieces())
+    only = [word for name in ("subscribes", "echoes_heartbeats") for word in ("--only", name)]
+    assert main(["conformance", "--python", "builtins:print", *only, "--limit", "0.5", "--format", "json"]) == 1
+    assert sorted(pieces) == ["echoes_heartbeats: failed\n", "subscribes: failed\n"]
 
 
 def test_the_command_takes_a_function(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> None:

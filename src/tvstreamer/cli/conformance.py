@@ -39,7 +39,8 @@ def _quiet(result: Result) -> None:
 
 def _progress(result: Result) -> None:
     """What goes to a file leaves the terminal empty for a minute."""
-    print(f"{result.name}: {result.verdict}", file=sys.stderr)
+    # In one piece, as several scenarios may end at the same moment.
+    sys.stderr.write(f"{result.name}: {result.verdict}\n")
 
 
 def _chosen(only: list[str] | None) -> list[Scenario]:
