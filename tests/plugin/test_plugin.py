@@ -534,9 +534,10 @@ def test_no_traceback_shows_a_secret(pytester: pytest.Pytester, monkeypatch: pyt
         def test_cookie(): TvWSClient(["A:B"], source="fake", sessionid=secret + ";")
         def test_other(): TvWSClient(["A:B"], source="fake", sessionid=secret, backlog=0)
         def test_credentials(): Credentials(secret + chr(10))
+        def test_fixture(tv_client): tv_client(["A:B"], token=secret, no_such_option=1)
     """)
     result = run(pytester, f"--tb={style}")
-    result.assert_outcomes(failed=5, errors=1)
+    result.assert_outcomes(failed=6, errors=1)
     assert SECRET not in result.stdout.str()
 
 

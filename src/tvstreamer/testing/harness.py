@@ -85,6 +85,7 @@ class Harness:
 
     def client(self, default: Callable[[], object]) -> Callable[..., TvWSClient]:
         def make(subscriptions: object = (), **options: Any) -> TvWSClient:
+            __tracebackhide__ = True  # a token may be among the options
             source = options.pop("source", None)
             source = default() if source is None else source
             if isinstance(source, FakeServer):
