@@ -585,7 +585,7 @@ def shape(path: Path) -> list[str]:
     """What a tape says, without times, ids and prices: the questions of each connection, and the kinds of replies that came.
 
     The fields that a symbol has are part of it. Two recordings of the same conversation have the same shape, whether or not some
-    of it was recorded beside a connection.
+    of it was recorded beside a connection, and whether or not the market moved meanwhile.
     """
     lines: list[str] = []
     sends = scan_sends(path)
@@ -605,6 +605,8 @@ def shape(path: Path) -> list[str]:
             found = kinds[parts[record.c].beside or record.c]
             for payload in record.payloads() if record.k == "recv" else ():
                 method, p = codec.parameters(payload)
+                if method == "du":
+                    continue  # whether a price moved in so many seconds is up to the market
                 fields = sorted(p[2]) if method == "symbol_resolved" and len(p) > 2 and isinstance(p[2], dict) else []
                 found.add(f"  < {method} {' '.join(fields)}".rstrip())
     for count, (number, found) in enumerate(sorted(kinds.items()), 1):

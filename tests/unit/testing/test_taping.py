@@ -137,6 +137,19 @@ def test_verify_passes_when_the_feed_answers_alike_and_never_writes(path: Path) 
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_whether_the_market_moved_is_not_verified(path: Path) -> None:
+    with use_tape(path, "rewrite", source=SOURCE) as tape:
+        stream(tape, count=6)
+    assert b'"m":"du"' not in path.read_bytes()
+    with use_tape(path, "verify", source=SOURCE) as tape:
+        stream(tape, count=40)
+    with use_tape(path, "rewrite", source=SOURCE) as tape:
+        stream(tape, count=40)
+    assert b'"m":"du"' in path.read_bytes()
+    with use_tape(path, "verify", source=SOURCE) as tape:
+        stream(tape, count=6)
+
+
 def test_what_was_not_played_is_told(path: Path) -> None:
     with use_tape(path) as tape:
         pass
