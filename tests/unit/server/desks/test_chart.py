@@ -169,6 +169,7 @@ def test_an_answer_is_bounded_and_more_may_be_asked_for() -> None:
     answer = client.ask("request_more_data", "cs", "s1", 500_000)
     assert [index for index, _ in rows(answer)] == list(range(-10, 0))
     assert only(answer, "timescale_update")["p"][2]["zoffset"] == 10
+    assert details(answer) == {"rt_update_period": 0}
 
 
 def test_the_beginning_of_the_data_is_told() -> None:
@@ -299,6 +300,20 @@ def test_without_a_frame_the_same_again_is_loaded_anew_with_as_many_bars() -> No
     client.series(count=7)
     answer = client.ask("modify_series", "cs", "s1", "t2", "sym_s1", "1", "")
     assert [index for index, _ in rows(answer)] == list(range(7))
+
+
+def test_another_interval_with_a_frame_is_loaded_anew_since_its_beginning() -> None:
+    client = Client()
+    client.series(count=7)
+    begin = START - 86_400 - START % 3_600
+    answer = client.ask("modify_series", "cs", "s1", "t2", "sym_s1", "60", f"r,{begin:.0f}:{begin + 7_200:.0f}")
+    assert methods(answer) == [
+        "series_loading", "timescale_update", "series_timeframe", "timescale_update", "series_timeframe", "series_completed",
+    ]  # fmt: skip
+    held = dict(rows(answer))
+    assert min(held) == 0
+    first, last = answer[-2]["p"][3:5]
+    assert (held[first][0], held[last][0]) == (begin, begin + 7_200)
 
 
 def test_a_series_that_nobody_created_is_created_by_a_change() -> None:

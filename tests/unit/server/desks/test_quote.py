@@ -60,6 +60,7 @@ def test_without_fields_all_come_in_four_packets() -> None:
     assert [packet["m"] for packet in packets[:5]] == ["qsd"] * 4 + ["quote_completed"]
     assert parts[0] == {"metrics_loaded": False}
     assert list(parts[1]) == ["trade_loaded", "bid_size", "bid", "ask_size", "ask"]
+    assert parts[1]["trade_loaded"] is True
     assert {"lp", "description", "pricescale", "update_mode"} <= parts[2].keys()
     assert parts[3] == {"metrics_loaded": True, "fundamental_data": False}
 
