@@ -101,8 +101,8 @@ def running(*words: object, **more: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def serving(*words: object) -> Iterator[str]:
-    with running("serve", *words) as process:
+def serving(*words: object, **more: str) -> Iterator[str]:
+    with running("serve", *words, **more) as process:
         assert process.stdout is not None
         yield process.stdout.readline().decode().strip()
 
@@ -336,6 +336,13 @@ def test_a_refused_token_is_never_shown(server: str, tmp_path: Path) -> None:
     for text in (result.stdout, result.stderr, tape.read_bytes()):
         assert SECRET.encode() not in text
         assert b"a-secret-of-the-user" not in text
+
+
+def test_a_token_that_the_server_was_told_of_is_accepted() -> None:
+    with serving("--seed", "7", TVSTREAMER_SERVER_TOKENS=f"another-token {SECRET}") as url:
+        words = ["quote", "--source", url, "-s", SYMBOL]
+        assert len(done(*words, TVSTREAMER_TOKEN=SECRET).splitlines()) == 1
+        assert "bad auth token" in complaint(4, *words, TVSTREAMER_TOKEN=f"{SECRET}-but-not-this")
 
 
 def test_the_demo_ends_with_three_equal_runs(tmp_path: Path) -> None:

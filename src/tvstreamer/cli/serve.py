@@ -25,6 +25,8 @@ from tvstreamer.sources import fake_options
 _LOOK = 0.2
 
 TOKEN: Final = "TVSTREAMER_CONTROL_TOKEN"  # noqa: S105 - the name of the variable
+ACCEPTED: Final = "TVSTREAMER_SERVER_TOKENS"
+"""Tokens that clients may come with, divided by blanks; secrets are no options."""
 
 
 def serve(
@@ -62,6 +64,7 @@ def serve(
         market=parse_markets(market) if market else None,
         start=None if start is None else _moment(start),
         unknown=(*UNKNOWN, *(unknown or ())),
+        tokens=os.environ.get(ACCEPTED, "").split(),
         forbidden=forbidden or (),
         plan=plan,
         site=site,
