@@ -95,6 +95,12 @@ def test_a_span_goes_from_its_start_up_to_its_end() -> None:
     assert all(bar.closed for bar in request.bars)
 
 
+def test_a_page_that_begins_with_the_start_is_the_last_one() -> None:
+    request = asked(start=60, end=180)
+    assert answer(request, [60, 120, 180]) == 0
+    assert (told(request), request.complete) == ([60, 120], True)
+
+
 def test_a_span_that_begins_before_all_data_is_whole_when_the_server_says_so() -> None:
     request = asked(start=0)
     assert answer(request, [600, 660], data_completed="end") == 0

@@ -56,6 +56,12 @@ def test_what_is_no_expression_is_no_spread(text: str) -> None:
     assert parse_spread(text) is None
 
 
+def test_ten_symbols_are_as_many_as_there_may_be() -> None:
+    spread = parse_spread("+".join(f"X:Y{number}" for number in range(10)))
+    assert spread is not None
+    assert len(spread.legs) == 10
+
+
 @given(st.lists(st.sampled_from(["A:B", "C:D", "2", "0.5", "+", "-", "*", "/", "(", ")", " "]), max_size=12))
 def test_whatever_is_given_is_read_or_is_none(tokens: list[str]) -> None:
     spread = parse_spread("".join(tokens))
@@ -167,6 +173,10 @@ def test_its_info_and_quote_tell_what_it_is() -> None:
     assert (quote["pro_name"], quote["volume"]) == (RATIO, 1e100)
     assert quote["ch"] == pytest.approx(quote["lp"] - quote["prev_close_price"])
     assert "bid" not in quote
+    # The ratio of two lows is no low where a leg fell and the other rose; the lowest of what is known is.
+    known = [quote["lp"], quote["open_price"], quote["high_price"], quote["low_price"]]
+    assert (quote["high_price"], quote["low_price"]) == (max(known), min(known))
+    assert quote["high_price"] > quote["low_price"]
     assert market.quote(RATIO, NOW, ["lp"]) == {"lp": quote["lp"]}
     assert market.update_mode(RATIO) == "streaming"
     assert market.update_mode(f"{A}/EXAMPLE:DELAYED") == "delayed_streaming_900"
