@@ -172,6 +172,7 @@ def test_its_info_and_quote_tell_what_it_is() -> None:
     assert (info["full_name"], info["type"], info["legs"], info["pricescale"]) == (RATIO, "spread", [A, B], 100_000)
     assert (quote["pro_name"], quote["volume"]) == (RATIO, 1e100)
     assert quote["ch"] == pytest.approx(quote["lp"] - quote["prev_close_price"])
+    assert quote["lp_time"] == max(market.quote(leg, NOW)["lp_time"] for leg in (A, B))
     assert "bid" not in quote
     # The ratio of two lows is no low where a leg fell and the other rose; the lowest of what is known is.
     known = [quote["lp"], quote["open_price"], quote["high_price"], quote["low_price"]]
