@@ -518,6 +518,19 @@ def test_a_failure_is_explained_without_secrets_and_leaves_a_slice(pytester: pyt
     assert SECRET not in shown
 
 
+@pytest.mark.parametrize("source", ["tv_server", "tv_server.url", "tv_server.connect", "'fake:speed=max'"])
+def test_a_failure_is_explained_whatever_the_client_streams_from(pytester: pytest.Pytester, source: str) -> None:
+    pytester.makepyfile(f"""
+        import itertools
+        def test_it(tv_client, tv_server):
+            client = tv_client([("BINANCE:BTCUSDT", "1")], source={source}, n_init_bars=5)
+            assert not list(itertools.islice(client.stream(), 8))
+    """)
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*- tvstreamer -*", "* connection to *", "*series BINANCE:BTCUSDT 1: completed*", "*< *", "saved: *"])
+
+
 @pytest.mark.parametrize("style", ["auto", "long"])
 def test_no_traceback_shows_a_secret(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, style: str) -> None:
     # Of what pytest shows of a long value only the middle is left out.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ from tvstreamer.faults import FaultPlan, load_plan
 from tvstreamer.lifetimes import Closable
 from tvstreamer.server.fake import FakeServer
 from tvstreamer.server.market import market_start
+from tvstreamer.sources import Source, open_source
 from tvstreamer.tape.redact import Redactor, new_key
 from tvstreamer.testing.matching import Matchers
 from tvstreamer.testing.plugin import commanded_mode, path_of, setting
 from tvstreamer.testing.tape_paths import safe_name
 from tvstreamer.testing.taping import TapeOptions, UsedTape, use_tape
 from tvstreamer.testing.transcript import Observer
-from tvstreamer.transports.base import Transport
 from tvstreamer.wsclient import TvWSClient
 
 _REGISTRY: pytest.StashKey[Matchers] = pytest.StashKey()
@@ -40,15 +41,26 @@ class TapeWarning(pytest.PytestWarning):
 TapeWarning.__module__ = "tvstreamer.testing"
 
 
-class _Served:
-    """A fake server as a source whose connections are observed."""
+class _Observed:
+    """A source whose connections leave a transcript. Not for tapes, which can be looked at themselves."""
 
-    def __init__(self, server: FakeServer, observer: Observer) -> None:
-        self.clock = server.clock
-        self._connect = observer.observed(server.connect)
+    @staticmethod
+    def can_be(spec: object) -> bool:
+        if isinstance(spec, str):
+            return spec.partition(":")[0] in ("fake", *_OUTSIDE)
+        return isinstance(spec, FakeServer) or (callable(spec) and not isinstance(spec, UsedTape))
 
-    def __call__(self) -> Transport:
-        return self._connect()
+    def __init__(self, spec: object, observer: Observer) -> None:
+        self._spec = spec
+        self._observer = observer
+
+    def __repr__(self) -> str:
+        return repr(self._spec)
+
+    def as_source(self, **options: Any) -> Source:
+        spec = self._spec.connect if isinstance(self._spec, FakeServer) else self._spec
+        source = open_source(spec, **options)
+        return replace(source, connector=self._observer.observed(source.connector))
 
 
 class Harness:
@@ -88,9 +100,9 @@ class Harness:
             __tracebackhide__ = True  # a token may be among the options
             source = options.pop("source", None)
             source = default() if source is None else source
-            if isinstance(source, FakeServer):
-                source = _Served(source, self._observer)
             self._refuse_outside(source)
+            if _Observed.can_be(source):
+                source = _Observed(source, self._observer)
             self._tokens += [str(options[name]) for name in ("token", "sessionid", "sessionid_sign") if options.get(name)]
             client = TvWSClient(subscriptions, source=source, **{"seed": self._seed, **options})
             self._clients.append(client)

@@ -81,11 +81,11 @@ class Transcript:
 
     def waiting(self) -> list[str]:
         """What was asked for and has not been answered."""
-        return [topic.name for topic in self._topics.values() if topic.state in ("asked, nothing came", "begun")]
+        return [topic.name for topic in list(self._topics.values()) if topic.state in ("asked, nothing came", "begun")]
 
     def states(self) -> list[str]:
         """How far each thing that was asked for has come."""
-        return [f"{topic.name}: {topic.state}, {topic.messages} packets" for topic in self._topics.values()]
+        return [f"{topic.name}: {topic.state}, {topic.messages} packets" for topic in list(self._topics.values())]
 
     def explain(self, redactor: Redactor, packets: int = 8) -> str:
         """What a person wants to know when a test with this connection failed."""
