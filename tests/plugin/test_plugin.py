@@ -531,6 +531,20 @@ def test_a_failure_is_explained_whatever_the_client_streams_from(pytester: pytes
     result.stdout.fnmatch_lines(["*- tvstreamer -*", "* connection to *", "*series BINANCE:BTCUSDT 1: completed*", "*< *", "saved: *"])
 
 
+def test_of_a_client_of_ones_own_a_failure_shows_what_the_server_has_seen(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        from tvstreamer import TvWSClient
+        def test_it(tv_server, tv_server_factory):
+            tv_server_factory()
+            with TvWSClient([("NASDAQ:NOSUCH", "1")], source=tv_server.connect) as client:
+                assert not client.poll(5)
+    """)
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*- tvstreamer -*", "<FakeServer * has seen:", "*command resolve_symbol NASDAQ:NOSUCH"])
+    assert result.stdout.str().count("has seen:") == 1
+
+
 @pytest.mark.parametrize("style", ["auto", "long"])
 def test_no_traceback_shows_a_secret(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, style: str) -> None:
     # Of what pytest shows of a long value only the middle is left out.

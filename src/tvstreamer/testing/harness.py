@@ -29,6 +29,8 @@ from tvstreamer.wsclient import TvWSClient
 
 _REGISTRY: pytest.StashKey[Matchers] = pytest.StashKey()
 _OUTSIDE = ("live", "ws", "wss")
+_ENTRIES = 20
+"""Of the journal of a server."""
 _NAMED = 10
 """Of what a test has left open: a property may have done so with each of its examples."""
 
@@ -192,6 +194,9 @@ class Harness:
         redactor = _redactor([*self._tokens, *(secret for tape in self._tapes for secret in tape.secrets)])
         observers = self._observers
         texts = [transcript.explain(redactor) for observer in observers for transcript in observer.transcripts]
+        if not texts:
+            # Somebody else's client, perhaps, which connects to an address.
+            texts += [text for server in self._servers if (text := _journal(server))]
         texts += [f"{tape.path}: {tape!r}" for tape in self._tapes]
         for number, observer in enumerate(observers):
             if any(transcript.messages for transcript in observer.transcripts):
@@ -200,6 +205,12 @@ class Harness:
                 observer.save(path, redactor)
                 texts.append(f"saved: {path} (tvstreamer replay {path})")
         return "\n".join(texts)
+
+
+def _journal(server: FakeServer) -> str:
+    """The newest that a server has seen of its connections; "" where there was none."""
+    entries = server.journal[-_ENTRIES:]
+    return "\n".join([f"{server!r} has seen:", *(f"  {entry}" for entry in entries)]) if entries else ""
 
 
 def close_left_open(item: pytest.Item, things: list[Closable], harness: Harness | None, *, passed: bool) -> None:
