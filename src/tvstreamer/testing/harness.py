@@ -140,8 +140,8 @@ class Harness:
         try:
             tape = UsedTape(path_of(self._item), TapeOptions(**given))
         except InvalidSource as error:
-            # The tape is missing, which the code that looked for it says nothing about.
-            pytest.fail(str(error), pytrace=False)
+            # The tape is missing, which the code that looked for it says nothing about, and which is told once.
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         self._tapes.append(tape)
         self._observers.append(tape.observer)
         self._check_age(tape)
