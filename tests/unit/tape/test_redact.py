@@ -9,7 +9,7 @@ import pytest
 
 from tvstreamer.constants import ANONYMOUS_TOKEN
 from tvstreamer.protocol import framing
-from tvstreamer.tape.redact import Redactor, nameless, new_key
+from tvstreamer.tape.redact import Redactor, nameless, new_key, page_tokens
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoxfQ.c2lnbmF0dXJl"
 GIVEN = "g1ven-sess-id"
@@ -252,3 +252,17 @@ def test_a_form_is_known_by_being_said_to_be_one() -> None:
     assert nameless(form) == "username=redacted&remember=on&password=redacted&code=redacted&email=redacted"
     # Equal secrets stay equal.
     assert len(set(MARK.findall(form))) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f'{{"auth_token":"{JWT}"}}', f'auth_token: "{JWT}"', f"user = {{&quot;auth_token&quot;:&quot;{JWT}&quot;}}"],
+)
+def test_a_page_hands_out_a_token_however_it_is_written(text: str) -> None:
+    assert page_tokens(text) == [JWT]
+
+
+def test_a_page_for_nobody_hands_out_none() -> None:
+    assert page_tokens("a page") == []
+    assert page_tokens(f'{{"auth_token":"{ANONYMOUS_TOKEN}"}}') == []
+    assert page_tokens('{"auth_token":"widget_user_token-1"}') == []
