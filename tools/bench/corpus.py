@@ -23,6 +23,8 @@ from tvstreamer.tape.writer import TapeWriter
 START = 1_800_000_000.0
 """When the traffic begins: on a full minute."""
 _RATE = 33.0
+_LOAD_EVERY = 60
+"""Messages from one snapshot to the next: the last of eight comes after a quarter of a minute."""
 _MINUTE = 60
 _SNAPSHOT_BARS = 320
 _SYMBOLS = [f"NOVA:{name}" for name in "ALDER BIRCH CEDAR ELDER HAZEL MAPLE ROWAN WILLOW".split()]
@@ -84,7 +86,8 @@ class Corpus:
         """The messages with the moments of their arrival. To be called once."""
         rng, at = self._rng, START
         next_beat, beats = START + 10.0, 0
-        every = max(1, self.messages // (len(self._unloaded) + 1))
+        # As a server does, it answers within seconds.
+        every = max(1, min(_LOAD_EVERY, self.messages // (len(self._unloaded) + 1)))
         yield at, framing.join([self._hello(at)])
         for number in range(1, self.messages):
             at += rng.expovariate(_RATE)
