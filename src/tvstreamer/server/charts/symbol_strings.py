@@ -45,7 +45,10 @@ class Unresolved(Exception):
     @property
     def group(self) -> str | None:
         """The entitlement that is missing, where that is the reason."""
-        return self.reasons[2] if len(self.reasons) > 2 else None
+        if len(self.reasons) < 3:
+            return None
+        _, kind, name = self.reasons
+        return name if kind == "group" else _group_of(name)
 
 
 class SymbolStrings:
@@ -112,12 +115,22 @@ class SymbolStrings:
 
 
 def permission_denied(name: str, forbidden: Collection[str]) -> tuple[str, ...]:
-    """The words of `symbol_error` for a symbol that one of these patterns matches; none for any other."""
+    """The words of `symbol_error` for a symbol that one of these matches; none for any other.
+
+    What a pattern matches is denied by its group, a symbol that is named by itself.
+    """
     spread = parse_spread(name)
     for each in (name,) if spread is None else spread.legs:
-        if any(fnmatchcase(each, pattern.upper()) for pattern in forbidden):
-            return "permission denied", "group", f"{each.split(':')[0].lower()}_paid"
+        for pattern in map(str.upper, forbidden):
+            if each == pattern:
+                return "permission denied", "symbol", each
+            if fnmatchcase(each, pattern):
+                return "permission denied", "group", _group_of(each)
     return ()
+
+
+def _group_of(symbol: str) -> str:
+    return f"{symbol.partition(':')[0].lower()}_paid"
 
 
 def _one_of(options: Mapping[str, Any], key: str, known: Sequence[str]) -> str | None:

@@ -109,6 +109,10 @@ def test_what_may_not_be_seen_says_which_permission_is_missing() -> None:
     assert caught.value.group == "nasdaq_paid"
     with pytest.raises(Unresolved, match="permission denied, group, nasdaq_paid"):
         strings.open(f"{BTC}/NASDAQ:AAPL")
+    alone = SymbolStrings(Market(1), ["xetr:sap", "nasdaq:*"])
+    with pytest.raises(Unresolved, match="permission denied, symbol, XETR:SAP") as caught:
+        alone.open("XETR:SAP")
+    assert caught.value.group == "xetr_paid"
     assert strings.open(f"{BTC}/XETR:SAP").key == f"{BTC}/XETR:SAP"
     assert strings.open(BTC).key == BTC
 
