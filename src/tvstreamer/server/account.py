@@ -22,7 +22,6 @@ from tvstreamer.protocol.packets import (
     CreateStudy,
     ModifySeries,
     QuoteAddSymbols,
-    QuoteUpdate,
     RemoveStudy,
     Reply,
     ResolveSymbol,
@@ -35,9 +34,9 @@ from tvstreamer.protocol.packets import (
 )
 from tvstreamer.protocol.server import ServerProtocol
 from tvstreamer.server.charts.chart_types import NOT_ENTITLED, lays_bricks
-from tvstreamer.server.charts.symbol_strings import INVALID, decode, permission_denied
+from tvstreamer.server.charts.symbol_strings import INVALID, decode, missing_group, permission_denied
 from tvstreamer.server.desks.chart import UNTOLD, refuse_session
-from tvstreamer.server.desks.quote import denied, quote_data
+from tvstreamer.server.desks.quote import refused
 from tvstreamer.server.desks.study import NODE as STUDY_NODE
 from tvstreamer.server.desks.study import TOO_MANY
 from tvstreamer.server.manners import NODE, Manners
@@ -130,9 +129,7 @@ class Account:
                 allowed.append(name)
                 continue
             self._note(command, f"{name}: {', '.join(reasons)}", at)
-            replies += denied(session, name, reasons[2]) if len(reasons) > 2 else [
-                quote_data(session, QuoteUpdate(name, "error", "no_such_symbol", {}))
-            ]
+            replies += refused(session, name, missing_group(reasons))
         return (QuoteAddSymbols([session, *allowed]) if allowed else None), replies
 
     def _reasons(self, wire: str) -> tuple[str, ...]:

@@ -115,6 +115,7 @@ def test_nonsense_is_left_to_the_tape(tape: Path) -> None:
     ("options", "reasons", "status"),
     [
         ({"forbidden": ["binance:*"]}, ["permission denied", "group", "binance_paid"], "permission_denied"),
+        ({"forbidden": ["binance:btcusdt"]}, ["permission denied", "symbol", BTC], "permission_denied"),
         ({"unknown": [BTC]}, ["invalid symbol"], "error"),
     ],
 )

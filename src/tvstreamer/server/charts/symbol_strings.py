@@ -45,10 +45,7 @@ class Unresolved(Exception):
     @property
     def group(self) -> str | None:
         """The entitlement that is missing, where that is the reason."""
-        if len(self.reasons) < 3:
-            return None
-        _, kind, name = self.reasons
-        return name if kind == "group" else _group_of(name)
+        return missing_group(self.reasons)
 
 
 class SymbolStrings:
@@ -127,6 +124,13 @@ def permission_denied(name: str, forbidden: Collection[str]) -> tuple[str, ...]:
             if fnmatchcase(each, pattern):
                 return "permission denied", "group", _group_of(each)
     return ()
+
+
+def missing_group(reasons: Sequence[str]) -> str | None:
+    """The entitlement that these words of `symbol_error` are about; None where they are about none."""
+    if len(reasons) < 3:
+        return None
+    return reasons[2] if reasons[1] == "group" else _group_of(reasons[2])
 
 
 def _group_of(symbol: str) -> str:

@@ -108,11 +108,8 @@ class QuoteDesk:
             instrument = self._strings.open_quote(name)
         except Unresolved as error:
             floor.server.note(at, "rejected", "quote_add_symbols", f"{shorten(name)}: {error}")
-            if error.group is None:
-                floor.collect(QUOTE, quote_data(session, QuoteUpdate(name, "error", "no_such_symbol", {})))
-            else:
-                for reply in denied(session, name, error.group):
-                    floor.collect(QUOTE, reply)
+            for reply in refused(session, name, error.group):
+                floor.collect(QUOTE, reply)
             return
         note_unknown_keys(floor.server, "quote_add_symbols", name, at)
         told = floor.follow(instrument.key, at)
@@ -157,8 +154,10 @@ def _in_parts(values: dict[str, Any]) -> list[dict[str, Any]]:
     return [as_on_the_wire(part, None) for part in parts]
 
 
-def denied(session: str, name: str, group: str) -> list[Reply]:
-    """What says of a symbol that the account may not see it, for want of an entitlement."""
+def refused(session: str, name: str, group: str | None) -> list[Reply]:
+    """What says of a symbol that the account may not see it, for want of that entitlement, or that there is none such."""
+    if group is None:
+        return [quote_data(session, QuoteUpdate(name, "error", "no_such_symbol", {}))]
     update = QuoteUpdate(name, "permission_denied", "Permission denied", {"alternative": group})
     return [quote_data(session, update), QuoteCompleted(QuoteCompleted.Params(session, name))]
 
