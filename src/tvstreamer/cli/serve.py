@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,7 @@ def serve(
     seed: int | None,
     unknown: list[str] | None,
     forbidden: list[str] | None,
+    error: list[str] | None,
     plan: str | None,
     site: SiteState,
     strict: bool,
@@ -66,6 +67,7 @@ def serve(
         unknown=(*UNKNOWN, *(unknown or ())),
         tokens=os.environ.get(ACCEPTED, "").split(),
         forbidden=forbidden or (),
+        errors=_errors(error or ()),
         plan=plan,
         site=site,
         strict=strict,
@@ -92,6 +94,17 @@ def serve(
         for _ in looks(stopping, duration):
             pass
     return INTERRUPTED if stopping else 0
+
+
+def _errors(options: Iterable[str]) -> dict[str, str]:
+    """Why which commands fail. Raises `InvalidPlan`."""
+    errors: dict[str, str] = {}
+    for option in options:
+        method, sign, reason = option.partition("=")
+        if not sign:
+            raise InvalidPlan(f"--error {shorten(option)}: expected METHOD=REASON, such as create_series=custom_resolution")
+        errors[method] = reason
+    return errors
 
 
 def _moment(text: str) -> float:

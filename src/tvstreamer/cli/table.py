@@ -201,6 +201,10 @@ COMMANDS = (
             Option("seed", "the seed of the market", "whole", zero=True),
             Option("unknown", "a symbol that does not exist, or a pattern; may be given several times", "list"),
             Option("forbidden", "a symbol that the account may not see, or a pattern; may be given several times", "list"),
+            Option(
+                "error", "make create_series, create_study or resolve_symbol fail so; may be given several times", "list",
+                metavar="METHOD=REASON",
+            ),
             Option("plan", "the limits of the account: anonymous, free, essential, plus, premium, ...", metavar="NAME"),
             Option(
                 "site", "what clients get from its pages", default="usual",

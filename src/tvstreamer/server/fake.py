@@ -36,6 +36,7 @@ from tvstreamer.server.issued_tokens import LIFETIME, IssuedTokens
 from tvstreamer.server.manners import (
     MOST_BARS,
     MOST_UNSENT,
+    REFUSABLE,
     REPLY_DELAY,
     SITE_STATES,
     SLOW_CLIENTS,
@@ -116,10 +117,11 @@ class FakeServer:
     besides the anonymous ones, as a mapping until the moments of the server's clock that it tells; `heartbeat_timeout=None`
     never drops a client that does not echo; `strict` rejects what the real server is known to reject; `most_bars` are given
     in one answer at the most. `plan` has the limits of the clients' account, as a `Plan` or by its name, and `forbidden` are
-    patterns of symbols that it may not see. Who comes to its pages with the cookies of a session gets the first of `tokens`, or
-    one that is made for him and good for `token_lifetime` seconds; with `site` (`forbidden`, `captcha`, `changed`, `busy`,
-    `down`) all get something else there than what they came for. With `tape` the recorded traffic is served in place of a
-    market.
+    patterns of symbols that it may not see. `errors` makes commands fail, `{"create_series": "custom_resolution"}`:
+    `create_series`, `create_study` and `resolve_symbol`, each with any reason. Who comes to its pages with the cookies of a
+    session gets the first of `tokens`, or one that is made for him and good for `token_lifetime` seconds; with `site`
+    (`forbidden`, `captcha`, `changed`, `busy`, `down`) all get something else there than what they came for. With `tape` the
+    recorded traffic is served in place of a market.
 
     `market` says where prices come from, if not from the seed alone: a file of bars, a tape whose symbols are to answer any
     command, or several such by pattern of symbols, `{"BINANCE:*": "bars.csv", "*": "fake:seed=7"}`. `start` is when the server's
@@ -155,6 +157,7 @@ class FakeServer:
         most_bars: int = MOST_BARS,
         plan: Plan | str | None = None,
         forbidden: Collection[str] = (),
+        errors: Mapping[str, str] | None = None,
         slow_client: SlowClient = "drop",
         most_unsent: int = MOST_UNSENT,
         faults: FaultPlan | str | Path | None = None,
@@ -185,14 +188,16 @@ class FakeServer:
         self.clock = clock or self._new_clock()
         virtual = isinstance(self.clock, VirtualClock)
         account = find_plan(plan)
+        errors = _checked_errors(errors or {})
         if self._tape is not None:
-            self._tape.check_options(account, most_bars, reply_delay)
+            self._tape.check_options(account, most_bars, reply_delay, errors)
         self._issued = IssuedTokens(seed, token_lifetime)
         self._manners = Manners(
             tokens=tokens,
             plan=account,
             most_studies=account.studies,
             forbidden=(forbidden,) if isinstance(forbidden, str) else forbidden,
+            errors=errors,
             heartbeat_interval=heartbeat_interval,
             heartbeat_timeout=heartbeat_timeout,
             reply_delay=(0.0 if virtual else REPLY_DELAY) if reply_delay is None else reply_delay,
@@ -603,8 +608,10 @@ class _Tape:
         self._offers = index(scan_sends(path))
         self._first = self._offers[0].connection if self._offers else 1
 
-    def check_options(self, plan: Plan, most_bars: int, reply_delay: float | None) -> None:
+    def check_options(self, plan: Plan, most_bars: int, reply_delay: float | None, errors: Mapping[str, str]) -> None:
         """Raises `InvalidPlan` for what recorded answers cannot be made to fit."""
+        if errors:
+            raise InvalidPlan(f"errors {shorten(errors)}: expected none with a tape, whose answers are what they are")
         if most_bars != MOST_BARS:
             raise InvalidPlan(f"most_bars {most_bars!r}: expected none with a tape, whose answers are what they are")
         if reply_delay is not None:
@@ -677,6 +684,15 @@ def _eventually(check: Callable[[], list[JournalEntry]], timeout: float) -> list
 def _require_state(site: object) -> None:
     if site not in SITE_STATES:
         raise InvalidPlan(f"site {shorten(site)}: expected one of {', '.join(SITE_STATES)}")
+
+
+def _checked_errors(errors: Mapping[str, str]) -> Mapping[str, str]:
+    for method, reason in errors.items():
+        if method not in REFUSABLE:
+            raise InvalidPlan(f"errors {shorten(method)}: expected some of {', '.join(REFUSABLE)}")
+        if not isinstance(reason, str) or not reason:
+            raise InvalidPlan(f"errors {method}: reason {shorten(reason)}: expected a text")
+    return dict(errors)
 
 
 def _speed(speed: float | str) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 from tvstreamer.constants import ANONYMOUS_TOKEN, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
@@ -16,6 +16,9 @@ NODE: Final = "fake-charts-1-series-1"
 REPLY_DELAY: Final = 0.13
 MOST_BARS: Final = 20_000
 MOST_UNSENT: Final = 8_388_608
+
+REFUSABLE: Final = ("resolve_symbol", "create_series", "create_study")
+"""Methods whose answer may be an error with any reason."""
 
 SlowClient = Literal["drop", "conflate"]
 SLOW_CLIENTS: Final = ("drop", "conflate")
@@ -31,8 +34,8 @@ class Manners:
     `tokens` are accepted besides the anonymous ones; as a mapping they tell until when, in seconds of the server's clock.
     `heartbeat_timeout=None` never drops a client that does not echo. `reply_delay` is how long replies are collected, in
     seconds of the server's clock. `most_studies` is how many a chart session may have, None for any number; `plan` has the
-    other limits of the client's account. `forbidden` are patterns of symbols that it may not see. With `refusal` every
-    client is sent away for that reason.
+    other limits of the client's account. `forbidden` are patterns of symbols that it may not see. `errors` are the reasons for
+    which the commands of `REFUSABLE` fail, by method. With `refusal` every client is sent away for that reason.
     `issued` are the tokens that its own pages hand out; with `site` all those pages are something else than what they should be.
     `most_unsent` characters may wait for a client that does not take them; beyond that, `slow_client` says whether it is
     dropped or told less (`conflate`).
@@ -47,6 +50,7 @@ class Manners:
     most_studies: int | None = None
     plan: Plan = UNLIMITED
     forbidden: Collection[str] = ()
+    errors: Mapping[str, str] = field(default_factory=dict)
     refusal: str = ""
     slow_client: SlowClient = "drop"
     most_unsent: int = MOST_UNSENT

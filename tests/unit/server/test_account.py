@@ -173,7 +173,7 @@ def test_a_recorded_answer_that_is_too_long_for_the_plan_is_refused_at_once(tape
         FakeServer(tape=tape, plan=Plan("mine", bars=29))
 
 
-@pytest.mark.parametrize("options", [{"most_bars": 5}, {"reply_delay": 0.5}])
+@pytest.mark.parametrize("options", [{"most_bars": 5}, {"reply_delay": 0.5}, {"errors": {"create_series": "no"}}])
 def test_what_a_tape_cannot_follow_is_refused_at_once(tape: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidPlan, match="expected none with a tape"):
         FakeServer(tape=tape, **options)

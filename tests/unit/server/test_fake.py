@@ -124,6 +124,36 @@ def test_a_symbol_that_is_forbidden_fails_in_charts_and_quotes() -> None:
     assert any("permission denied" in event.reason for event in events if isinstance(event, SymbolFailed))
 
 
+@pytest.mark.parametrize(
+    ("errors", "kind", "reason"),
+    [
+        ({"create_series": "custom_resolution"}, SeriesFailed, "custom_resolution"),
+        ({"resolve_symbol": "out of service"}, SymbolFailed, "out of service"),
+        ({"create_study": "Study not allowed in this connection"}, StudyFailed, "Study not allowed in this connection"),
+    ],
+)
+def test_commands_fail_for_any_reason_on_demand(errors: dict[str, str], kind: type[Event], reason: str) -> None:
+    with FakeServer(seed=1, speed="max", errors=errors) as server:
+        wanted = Subscription(BTC, "1", studies=[Study("SMA", length=3)])
+        with TvWSClient([wanted], source=server.connect, clock=server.clock) as client:
+            events = take(client, until=lambda told: any(isinstance(event, kind) for event in told))
+        assert next(event for event in events if isinstance(event, kind)).reason.startswith(reason)
+        assert any(entry.kind == "reply" and "error" in entry.method for entry in server.journal)
+
+
+@pytest.mark.parametrize(
+    ("errors", "problem"),
+    [
+        ({"quote_add_symbols": "no"}, "errors 'quote_add_symbols': expected some of resolve_symbol, create_series, create_study"),
+        ({"create_series": ""}, "errors create_series: reason '': expected a text"),
+        ({"create_series": 5}, "errors create_series: reason 5: expected a text"),
+    ],
+)
+def test_errors_that_cannot_be_had_are_refused(errors: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidPlan, match=problem):
+        FakeServer(errors=errors)
+
+
 def test_a_plan_that_nobody_knows_is_refused() -> None:
     with pytest.raises(InvalidPlan, match="plan 'gold': expected one of anonymous"):
         FakeServer(plan="gold")

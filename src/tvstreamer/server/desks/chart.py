@@ -220,6 +220,9 @@ class ChartDesk:
 
     def open(self, wire: str) -> Instrument:
         """What a symbol string names. Raises `Unresolved`."""
+        reason = self._floor.manners.errors.get("resolve_symbol")
+        if reason is not None:
+            raise Unresolved((reason,))
         return self._strings.open(wire)
 
     def _resolve(self, p: ResolveSymbol.Params, at: float) -> None:
@@ -351,7 +354,7 @@ class ChartDesk:
 
     def _entitle(self, instrument: Instrument, interval: Interval) -> None:
         plan = self._floor.manners.plan
-        refusal = plan.refusal(interval)
+        refusal = self._floor.manners.errors.get("create_series") or plan.refusal(interval)
         if isinstance(instrument, Bricks) and interval.is_intraday and not plan.intraday_bricks:
             refusal = f"{NOT_ENTITLED}{instrument.kind}"
         if refusal is not None:

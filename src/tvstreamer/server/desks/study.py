@@ -110,10 +110,11 @@ class StudyDesk:
         plotted = _Plotted(p.session, p.study, p.parent, p.kind)
         most = self._floor.manners.most_studies
         others = sum(session == p.session for session, name in self._studies if name != p.study)
-        if most is not None and others >= most:
+        refusal = self._floor.manners.errors.get("create_study") or (TOO_MANY if most is not None and others >= most else None)
+        if refusal is not None:
             plotted.own = p.turnaround
             self._loading(plotted)
-            self._fail(plotted, TOO_MANY, "create_study", TOO_MANY, at)
+            self._fail(plotted, refusal, "create_study", refusal, at)
             return
         self._studies[p.session, p.study] = plotted
         self._begin(plotted, p.turnaround, p.inputs, "create_study", at)
