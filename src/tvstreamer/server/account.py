@@ -36,7 +36,7 @@ from tvstreamer.protocol.server import ServerProtocol
 from tvstreamer.server.charts.chart_types import NOT_ENTITLED, lays_bricks
 from tvstreamer.server.charts.symbol_strings import INVALID, decode, missing_group, permission_denied
 from tvstreamer.server.desks.chart import UNTOLD, refuse_session
-from tvstreamer.server.desks.quote import refused
+from tvstreamer.server.desks.quote import refused_quote
 from tvstreamer.server.desks.study import NODE as STUDY_NODE
 from tvstreamer.server.desks.study import TOO_MANY
 from tvstreamer.server.manners import NODE, Manners
@@ -129,7 +129,7 @@ class Account:
                 allowed.append(name)
                 continue
             self._note(command, f"{name}: {', '.join(reasons)}", at)
-            replies += refused(session, name, missing_group(reasons))
+            replies += refused_quote(session, name, missing_group(reasons))
         return (QuoteAddSymbols([session, *allowed]) if allowed else None), replies
 
     def _reasons(self, wire: str) -> tuple[str, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, Final
 
 from tvstreamer.intervals import Interval
 from tvstreamer.server.charts.instrument import Instrument, SeriesRefused, bars_after, first_bar
-from tvstreamer.server.market.bars import BarRow, MarketTick
+from tvstreamer.server.market.bars import BarRow, LiveBars, LookedUpBars
 
 _MONTH: Final = 31 * 86_400
 
@@ -71,10 +72,21 @@ class ReplayInstrument:
     def info(self, at: float) -> dict[str, Any]:
         return self._inner.info(at)
 
-    def series(self, interval: Interval, *, at: float, count: int) -> ReplayBars:
+    def series(self, interval: Interval, *, at: float, count: int) -> LiveBars:
         if self._position is None or self._position.bar is None:
             raise SeriesRefused(f"Upstream error, errmsg: session {self._session} was not created in time")
-        return ReplayBars(self, interval, self.history(interval, until=math.inf, count=count, at=at))
+        rows = self.history(interval, until=math.inf, count=count, at=at)
+        # A step may go over many bars, and where the replay stands is not a matter of any tick's time.
+        return LookedUpBars(rows, sys.maxsize, lambda last, _: self._shown_since(interval, last))
+
+    def _shown_since(self, interval: Interval, time: float) -> list[BarRow]:
+        """All bars that the replay shows from that one on, and perhaps some before it."""
+        count = 2
+        while True:
+            rows = self.history(interval, until=math.inf, count=count, at=math.inf)
+            if len(rows) < count or rows[0].time <= time:
+                return rows
+            count *= 2
 
     def history(self, interval: Interval, *, until: float, count: int, at: float) -> list[BarRow]:
         position = self._position
@@ -106,46 +118,6 @@ class ReplayInstrument:
             volume=round(sum(volumes), 8) if volumes else None,
             end=row.end,
         )
-
-
-class ReplayBars:
-    """The bars of a replayed series. A tick only says that the replay has moved; what there is now is looked up."""
-
-    def __init__(self, instrument: ReplayInstrument, interval: Interval, rows: list[BarRow]) -> None:
-        self._instrument = instrument
-        self._interval = interval
-        self._rows = rows
-
-    @property
-    def rows(self) -> list[BarRow]:
-        return self._rows.copy()
-
-    @property
-    def index(self) -> int:
-        return len(self._rows) - 1
-
-    def add(self, tick: MarketTick) -> list[BarRow]:
-        newest = self._rows[-1] if self._rows else None
-        later = self._from(-math.inf if newest is None else newest.time)
-        if newest is not None and later:
-            if later[0] == newest:
-                del later[0]
-            else:
-                self._rows.pop()
-        self._rows += later
-        return later
-
-    def _from(self, time: float) -> list[BarRow]:
-        """The bars that opened at `time` or later."""
-        count = 2
-        while True:
-            rows = self._instrument.history(self._interval, until=math.inf, count=count, at=math.inf)
-            if len(rows) < count or rows[0].time <= time:
-                return [row for row in rows if row.time >= time]
-            count *= 2
-
-    def close_bar(self) -> None:
-        """Nothing: bars by hand belong to the market, not to its past."""
 
 
 def replay_key(session: str) -> str:

@@ -108,7 +108,7 @@ class QuoteDesk:
             instrument = self._strings.open_quote(name)
         except Unresolved as error:
             floor.server.note(at, "rejected", "quote_add_symbols", f"{shorten(name)}: {error}")
-            for reply in refused(session, name, error.group):
+            for reply in refused_quote(session, name, error.group):
                 floor.collect(QUOTE, reply)
             return
         note_unknown_keys(floor.server, "quote_add_symbols", name, at)
@@ -154,7 +154,7 @@ def _in_parts(values: dict[str, Any]) -> list[dict[str, Any]]:
     return [as_on_the_wire(part, None) for part in parts]
 
 
-def refused(session: str, name: str, group: str | None) -> list[Reply]:
+def refused_quote(session: str, name: str, group: str | None) -> list[Reply]:
     """What says of a symbol that the account may not see it, for want of that entitlement, or that there is none such."""
     if group is None:
         return [quote_data(session, QuoteUpdate(name, "error", "no_such_symbol", {}))]

@@ -96,13 +96,14 @@ class LiveBars(Protocol):
 class LookedUpBars:
     """Bars that are not made of ticks: a tick only says that something has moved, and what there is then is looked up.
 
-    `newest` gives the last two bars that there are at a moment.
+    `look` gives the bars that there are at a moment, the second argument, from the one on that opened at the first: all of
+    these, and perhaps some before them.
     """
 
-    def __init__(self, rows: list[BarRow], keep: int, newest: Callable[[float], list[BarRow]]) -> None:
+    def __init__(self, rows: list[BarRow], keep: int, look: Callable[[float, float], list[BarRow]]) -> None:
         self._rows = rows
         self._keep = max(keep, len(rows))
-        self._newest = newest
+        self._look = look
         self._forgotten = 0
 
     @property
@@ -115,7 +116,7 @@ class LookedUpBars:
 
     def add(self, tick: MarketTick) -> list[BarRow]:
         last = self._rows[-1].time if self._rows else -math.inf
-        changed = [row for row in self._newest(tick.due) if row.time >= last]
+        changed = [row for row in self._look(last, tick.due) if row.time >= last]
         if self._rows and changed and changed[0].time == last:
             if changed[0] == self._rows[-1]:
                 del changed[0]

@@ -72,7 +72,7 @@ class EndOfDaySymbol:
 
     def series(self, interval: Interval, at: float, count: int, *, keep: int) -> LiveBars:
         rows = self.history(interval, at, max(1, count), at)
-        return LookedUpBars(rows, keep, lambda moment: self.history(interval, moment, 2, moment))
+        return LookedUpBars(rows, keep, lambda _, moment: self.history(interval, moment, 2, moment))
 
     def bar_at(self, interval: Interval, moment: float) -> BarRow | None:
         newest = self.history(interval, moment, 1, moment)

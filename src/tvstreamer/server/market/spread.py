@@ -251,7 +251,7 @@ class SpreadSymbol:
 
     def series(self, interval: Interval, at: float, count: int, *, keep: int) -> LiveBars:
         rows = self.history(interval, at, max(1, count), at)
-        return LookedUpBars(rows, keep, lambda moment: self.history(interval, moment, 2, moment))
+        return LookedUpBars(rows, keep, lambda _, moment: self.history(interval, moment, 2, moment))
 
     def bar_at(self, interval: Interval, moment: float) -> BarRow | None:
         newest = self.history(interval, moment, 1, moment)
