@@ -31,6 +31,7 @@ from tvstreamer.server.plans import Plan
 from tvstreamer.server.steered import SteeredClock
 from tvstreamer.server.verification import Expected
 from tvstreamer.studies import Study
+from tvstreamer.symbols import Symbol
 
 BTC = "BINANCE:BTCUSDT"
 
@@ -139,6 +140,14 @@ def test_commands_fail_for_any_reason_on_demand(errors: dict[str, str], kind: ty
             events = take(client, until=lambda told: any(isinstance(event, kind) for event in told))
         assert next(event for event in events if isinstance(event, kind)).reason.startswith(reason)
         assert any(entry.kind == "reply" and "error" in entry.method for entry in server.journal)
+
+
+def test_a_reason_on_demand_comes_before_those_of_an_account() -> None:
+    with FakeServer(seed=1, speed="max", plan="anonymous", errors={"create_series": "custom_resolution"}) as server:
+        renko = Subscription(Symbol(BTC, chart="renko"), "1", ticks=False)
+        with TvWSClient([renko], source=server.connect, clock=server.clock) as client:
+            events = take(client, until=lambda told: any(isinstance(event, SeriesFailed) for event in told))
+    assert [event.reason for event in events if isinstance(event, SeriesFailed)] == ["custom_resolution"]
 
 
 @pytest.mark.parametrize(

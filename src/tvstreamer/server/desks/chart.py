@@ -354,9 +354,10 @@ class ChartDesk:
 
     def _entitle(self, instrument: Instrument, interval: Interval) -> None:
         plan = self._floor.manners.plan
-        refusal = self._floor.manners.errors.get("create_series") or plan.refusal(interval)
+        refusal = plan.refusal(interval)
         if isinstance(instrument, Bricks) and interval.is_intraday and not plan.intraday_bricks:
             refusal = f"{NOT_ENTITLED}{instrument.kind}"
+        refusal = self._floor.manners.errors.get("create_series", refusal)
         if refusal is not None:
             raise SeriesRefused(refusal)
 
