@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -175,7 +174,7 @@ def replay(
 def import_(kind: str, file: str, output: str, overwrite: bool) -> int:
     from tvstreamer.tape.compression import unpacked
     from tvstreamer.tape.convert.log import import_log
-    from tvstreamer.tape.redact import Redactor
+    from tvstreamer.tape.redact import Redactor, new_key
 
     try:
         packed = Path(file).open("rb")  # noqa: SIM115 - closed below
@@ -188,7 +187,7 @@ def import_(kind: str, file: str, output: str, overwrite: bool) -> int:
         writer = import_log(
             lines,
             output,
-            redactor=Redactor(key=secrets.token_bytes(32)),
+            redactor=Redactor(key=new_key()),
             tool=f"tvstreamer {__version__}",
             name=file,
             overwrite=overwrite,
