@@ -142,6 +142,15 @@ class _Chart:
 class ClientProtocol:
     """Subscriptions in; messages both ways; events out. Not thread-safe: one owner at a time."""
 
+    # A class with more than 30 attributes is slower without slots, as its instances then do not share their keys.
+    __slots__ = (
+        "_ahead", "_awaited", "_charts", "_connected_at", "_connection", "_counts", "_events", "_failed_symbols",
+        "_forgotten", "_given_up", "_handlers", "_ids", "_late", "_lost_at", "_lost_ticks", "_messages", "_next_close",
+        "_next_miss", "_open", "_outbox", "_packets", "_quotes", "_refused", "_replaced", "_resumable", "_server_s",
+        "_server_seen_at", "_settings", "_snapshots", "_studies", "_subscriptions", "_unanswered", "_unknown", "_watch",
+        "broken", "failure", "ledger",
+    )  # fmt: skip
+
     def __init__(self, *, rng: Random, settings: Settings = DEFAULTS) -> None:
         self._settings = settings
         self._ids = IdSource(rng)
