@@ -354,7 +354,7 @@ class TapePump:
                 if isinstance(record, Record):
                     if self._copy is not None:
                         self._copy(record)
-                    record = record.decoded()
+                    record = record.decoded(protocol.decode_reply)
                 if record.k == "open":
                     # The run itself came over what was wrong with the connection before.
                     self._failure = None

@@ -50,9 +50,11 @@ from tvstreamer.intervals import Interval
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.charts import Series
 from tvstreamer.protocol.history import HistoryRequest
-from tvstreamer.protocol.ids import AGAIN, IdSource, purpose
+from tvstreamer.protocol.ids import AGAIN, FULL, QUOTES, SNAPSHOT, TICKS, IdSource, is_for_ticks, purpose
 from tvstreamer.protocol.info import symbol_info
 from tvstreamer.protocol.packets import (
+    COMMANDS,
+    REPLIES,
     ChartCreateSession,
     ChartDeleteSession,
     Command,
@@ -72,6 +74,7 @@ from tvstreamer.protocol.packets import (
     QuoteDeleteSession,
     QuoteRemoveSymbols,
     QuoteSetFields,
+    QuoteUpdate,
     RemoveSeries,
     RemoveStudy,
     RequestMoreData,
@@ -85,6 +88,8 @@ from tvstreamer.protocol.packets import (
     SwitchTimezone,
     SymbolErrorReply,
     SymbolResolved,
+    TickData,
+    TickUpdate,
     TimescaleUpdate,
     Unknown,
 )
@@ -100,11 +105,10 @@ from tvstreamer.symbols import quoted_symbol, symbol_name, wire_quote, wire_symb
 if TYPE_CHECKING:
     from random import Random
 
-_PURPOSES = {(True, False): "ticks", (False, True): "quotes", (True, True): "full"}
+_PURPOSES = {(True, False): TICKS, (False, True): QUOTES, (True, True): FULL}
 _KINDS = {name: kinds for kinds, name in _PURPOSES.items()}
 _HISTORY = "history"
 _BACKFILL = "backfill"
-_SNAPSHOT = "snapshot"
 _ANEW = "anew"
 """A series that begins anew although one of its symbol and interval was lost with a connection: the consumer had ended that one
 meanwhile, when there was no connection to tell it to, and so no other trace of it is on a tape."""
@@ -146,9 +150,9 @@ class ClientProtocol:
     __slots__ = (
         "_ahead", "_awaited", "_charts", "_connected_at", "_connection", "_counts", "_events", "_failed_symbols",
         "_forgotten", "_given_up", "_handlers", "_ids", "_late", "_lost_at", "_lost_ticks", "_messages", "_next_close",
-        "_next_miss", "_open", "_outbox", "_packets", "_quotes", "_refused", "_replaced", "_resumable", "_server_s",
+        "_next_miss", "_open", "_outbox", "_packets_more", "_quotes", "_refused", "_replaced", "_resumable", "_server_s",
         "_server_seen_at", "_settings", "_snapshots", "_studies", "_subscriptions", "_unanswered", "_unknown", "_watch",
-        "broken", "failure", "ledger",
+        "broken", "decode_reply", "failure", "ledger",
     )  # fmt: skip
 
     def __init__(self, *, rng: Random, settings: Settings = DEFAULTS) -> None:
@@ -198,11 +202,17 @@ class ClientProtocol:
         self._ahead = 0.0
         """By how much the server's clock was ahead of ours on the last connection."""
         self._counts = dict.fromkeys(ClientStatistics.__struct_fields__, 0)
-        self._messages = self._packets = 0
+        self.decode_reply: codec.DecodeReply = codec.decode_tick_reply
+        """What payloads are to be decoded with: of quotes no more than ticks need, until a session is there for more."""
+        self._messages = self._packets_more = 0
+        """Messages, and by how many packets there are more than that."""
         self.failure: ServerError | None = None
         """The error that the server announced before it hangs up, if any."""
         self._handlers: dict[type, Callable[[Any, float], None]] = {
+            **dict.fromkeys(REPLIES, self._on_anything_else),
+            **dict.fromkeys(COMMANDS, self._on_command),
             QuoteData: self._on_quote,
+            TickData: self._on_quote,
             QuoteCompleted: self._on_quote_completed,
             DataUpdate: self._on_data,
             TimescaleUpdate: self._on_timescale,
@@ -404,7 +414,7 @@ class ClientProtocol:
 
     def _ask_quotes(self, request: QuoteRequest) -> None:
         request.begin()
-        session = self._ids.session("qs", _SNAPSHOT)
+        session = self._ids.session("qs", SNAPSHOT)
         self._send(QuoteCreateSession(QuoteCreateSession.Params(session)))
         if request.fields is not None:
             self._send(QuoteSetFields([session, *request.fields]))
@@ -552,11 +562,14 @@ class ClientProtocol:
                 self._studies.modify(p)
             case RemoveStudy(p=p):
                 self._studies.remove(p.session, p.study)
-            case QuoteCreateSession(p=p) if purpose(p.session) == _SNAPSHOT:
-                self._snapshots[p.session] = QuoteRequest.recorded()
             case QuoteCreateSession(p=p):
-                ticks, quotes = _KINDS.get(purpose(p.session), (True, False))
-                self._quotes[p.session] = QuoteSession(ticks=ticks, quotes=quotes)
+                if not is_for_ticks(p.session):
+                    self.decode_reply = codec.decode_reply
+                if purpose(p.session) == SNAPSHOT:
+                    self._snapshots[p.session] = QuoteRequest.recorded()
+                else:
+                    ticks, quotes = _KINDS.get(purpose(p.session), (True, False))
+                    self._quotes[p.session] = QuoteSession(ticks=ticks, quotes=quotes)
             case QuoteDeleteSession(p=p):
                 self._quotes.pop(p.session, None)
                 self._snapshots.pop(p.session, None)
@@ -603,30 +616,28 @@ class ClientProtocol:
 
     def receive_payloads(self, payloads: Sequence[str | bytes], at: float) -> None:
         """Takes the payloads of one message."""
-        self.receive_packets(map(codec.decode_reply, payloads), at)
+        self.receive_packets(list(map(self.decode_reply, payloads)), at)
 
-    def receive_packets(self, packets: Iterable[codec.AnyPacket], at: float) -> None:
+    def receive_packets(self, packets: Sequence[codec.AnyPacket], at: float) -> None:
         """Takes the decoded packets of one message; a heartbeat may be its text."""
         self._messages += 1
+        # Nearly every message is one packet, and a number that is counted up costs as much as a look into a dictionary.
+        if len(packets) != 1:
+            self._packets_more += len(packets) - 1
         self._watch.bytes = at
         handlers = self._handlers
         for packet in packets:
-            self._packets += 1
-            handler = handlers.get(packet.__class__)
-            if handler is not None:
-                handler(packet, at)
-                if self._next_close <= at:
-                    self.handle_deadline(at)
-            elif isinstance(packet, Command):
-                self._on_unknown(Unknown(str(packet.__struct_config__.tag), ""), at)
+            handlers[packet.__class__](packet, at)
+            if self._next_close <= at:
+                self.handle_deadline(at)
         if self._next_miss <= at:
             self._look_for_answers(at)
-        # The commands of a connection stand before its first reply, so by now everything was asked for again.
-        if self._lost_ticks:
+        if self._lost_at is not None:
+            # The commands of a connection stand before its first reply, so by now everything was asked for again.
             self._lost_ticks.clear()
-        if self._lost_at is not None and not self._given_up:
-            self._events.append(Reconnected(at, self._connection, at - self._lost_at))
-            self._lost_at = None
+            if not self._given_up:
+                self._events.append(Reconnected(at, self._connection, at - self._lost_at))
+                self._lost_at = None
 
     def _on_heartbeat(self, reply: Heartbeat, at: float) -> None:
         self._on_heartbeat_text(reply.text, at)
@@ -653,30 +664,35 @@ class ClientProtocol:
             self._ahead = seconds - at
             self._plan_closes()
 
-    def _on_quote(self, reply: QuoteData, at: float) -> None:
+    def _on_quote(self, reply: QuoteData | TickData, at: float) -> None:
         p = reply.p
         session = self._quotes.get(p.session)
+        update = p.update
         if session is None:
-            if p.session in self._snapshots:
+            if p.session in self._snapshots and isinstance(update, QuoteUpdate):
                 self._watch.progress = at
-                self._snapshots[p.session].take(p.update, at)
+                self._snapshots[p.session].take(update, at)
             else:
                 self._counts["unclaimed"] += 1
             return
         self._watch.progress = at
-        if p.update.s == "ok":
-            claimed = session.apply(p.update, at, self._events)
-            if "session" in p.update.v and claimed:
-                self._watch.follow_quote(symbol_name(p.update.n), p.update.v)
-            if self._refused:
-                self._admit(symbol_name(p.update.n))
-        else:
-            known = len(self._events)
-            claimed = session.apply(p.update, at, self._events)
-            self._once_per_symbol(known)
-            self._refuse(symbol_name(p.update.n))
-        if not claimed:
+        if update.s != "ok":
+            self._on_refusal(session, update, at)
+            return
+        changes = session.apply(update, at, self._events)
+        if changes is None:
             self._counts["unclaimed"] += 1
+        elif changes.session is not msgspec.UNSET:
+            self._watch.follow_quote(symbol_name(update.n), changes.session, changes.timezone, changes.session_holidays)
+        if self._refused:
+            self._admit(symbol_name(update.n))
+
+    def _on_refusal(self, session: QuoteSession, update: QuoteUpdate | TickUpdate, at: float) -> None:
+        known = len(self._events)
+        if not session.refuse(update, at, self._events):
+            self._counts["unclaimed"] += 1
+        self._once_per_symbol(known)
+        self._refuse(symbol_name(update.n))
 
     def _on_quote_completed(self, reply: QuoteCompleted, at: float) -> None:
         request = self._snapshots.get(reply.p.session)
@@ -961,6 +977,12 @@ class ClientProtocol:
         refused = "token" in reason or "banned" in reason or "limit" in reason
         self.failure = (AuthError if refused else ServerError)(f"the server ended the connection: {reason}", reply)
 
+    def _on_anything_else(self, reply: Any, at: float) -> None:
+        """Nothing that a client has to know."""
+
+    def _on_command(self, command: Command, at: float) -> None:
+        self._on_unknown(Unknown(str(command.__struct_config__.tag), ""), at)
+
     def _on_unknown(self, reply: Unknown, at: float) -> None:
         self._counts["unknown"] += 1
         method = reply.method if reply.method in self._unknown or len(self._unknown) < _MOST_METHODS else "*"
@@ -1028,7 +1050,7 @@ class ClientProtocol:
         return messages
 
     def statistics(self) -> ClientStatistics:
-        return ClientStatistics(**{**self._counts, "messages": self._messages, "packets": self._packets})
+        return ClientStatistics(**{**self._counts, "messages": self._messages, "packets": self._messages + self._packets_more})
 
 
 def _lasting(purpose: str) -> str:

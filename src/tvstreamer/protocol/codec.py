@@ -26,25 +26,36 @@ from tvstreamer.protocol.packets import (
     DataUpdate,
     Heartbeat,
     Hello,
+    QuoteCreateSession,
+    QuoteData,
     Reply,
+    TickData,
     TimescaleUpdate,
     Unknown,
 )
 
 AnyReply = Reply | Heartbeat | Hello | Unknown
 AnyCommand = Command | Heartbeat | Unknown
+DecodeReply = Callable[[str | bytes], AnyReply]
 
 
 def _one_of(classes: Iterable[Any]) -> Any:
     return functools.reduce(operator.or_, classes)
 
 
+_TICK_REPLIES = (TickData, *(reply for reply in REPLIES if reply is not QuoteData))
 _decode_reply: Callable[[str | bytes], Reply] = msgspec.json.Decoder(_one_of(REPLIES)).decode
+_decode_tick_reply: Callable[[str | bytes], Reply] = msgspec.json.Decoder(_one_of(_TICK_REPLIES)).decode
 _decode_command: Callable[[str | bytes], Command] = msgspec.json.Decoder(_one_of(COMMANDS)).decode
 AnyPacket = AnyReply | AnyCommand | str
 """A packet of either side; a heartbeat may be its text."""
-StoredPacket = Annotated[str, msgspec.Meta(pattern="^~h~[0-9]+$")] | _one_of((*REPLIES, *COMMANDS))
+_StoredHeartbeat = Annotated[str, msgspec.Meta(pattern="^~h~[0-9]+$")]
+StoredPacket = _StoredHeartbeat | _one_of((*REPLIES, *COMMANDS))
 """What a tape's record holds, as far as it has one of our shapes: a heartbeat's text, a reply, or a command."""
+StoredTickPacket = _StoredHeartbeat | _one_of(
+    (*_TICK_REPLIES, *(command for command in COMMANDS if command is not QuoteCreateSession))
+)
+"""The same where quotes are there for ticks alone. Not the command that may begin something else: it has to be noticed."""
 _decode_hello = msgspec.json.Decoder(Hello).decode
 _decode_anything = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -65,6 +76,17 @@ def decode_reply(payload: str | bytes) -> AnyReply:
         reply = _decode_reply(payload)
     except _UNREADABLE:
         return _decode_hello_or_other(payload)
+    if len(payload) > _SHALLOW and reply.__class__ not in _BARS and too_deep(payload):
+        return _decode_other(payload)
+    return reply
+
+
+def decode_tick_reply(payload: str | bytes) -> AnyReply:
+    """The same for a client whose quote sessions are all there for ticks alone. Never raises."""
+    try:
+        reply = _decode_tick_reply(payload)
+    except _UNREADABLE:
+        return decode_reply(payload)
     if len(payload) > _SHALLOW and reply.__class__ not in _BARS and too_deep(payload):
         return _decode_other(payload)
     return reply

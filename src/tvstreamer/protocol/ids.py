@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from random import Random
 
+TICKS, QUOTES, FULL, SNAPSHOT = "ticks", "quotes", "full", "snapshot"
+"""What quote sessions are for: ticks, whole quotes, both, and whole quotes once."""
 AGAIN = "again"
 """The purpose of a chart session whose series stands for one that was not answered."""
 
@@ -40,6 +42,11 @@ class IdSource:
         """A study's id, which is its turnaround too: `st1`, `st2`, and so on."""
         self._studies += 1
         return f"st{self._studies}"
+
+
+def is_for_ticks(session: str) -> bool:
+    """Whether a quote session is there for ticks alone, as one is that says nothing else."""
+    return purpose(session) not in (QUOTES, FULL, SNAPSHOT)
 
 
 def purpose(session: str) -> str:

@@ -415,6 +415,39 @@ class QuoteData(Reply, frozen=True, gc=False, tag="qsd"):
     p: Params
 
 
+class TickValues(msgspec.Struct, frozen=True, gc=False):
+    """What of `v` a tick is made of, in the order of the wire, and the hours of its market; UNSET what has not changed."""
+
+    volume: float | msgspec.UnsetType | None = msgspec.UNSET
+    lp_time: float | msgspec.UnsetType | None = msgspec.UNSET
+    lp: float | msgspec.UnsetType | None = msgspec.UNSET
+    session: Any = msgspec.UNSET
+    timezone: Any = msgspec.UNSET
+    session_holidays: Any = msgspec.UNSET
+
+
+class TickUpdate(msgspec.Struct, frozen=True, gc=False):
+    """A `QuoteUpdate` as far as ticks need it."""
+
+    n: str
+    s: str = "ok"
+    errmsg: str = ""
+    v: TickValues = TickValues()
+
+
+class TickData(Reply, frozen=True, gc=False, tag="qsd"):
+    """A `QuoteData` whose session is there for ticks alone: quicker to read, as next to nothing is made of the rest.
+
+    Nothing that a tick is made of has an odd type in it; where one has, the packet is read as a `QuoteData`.
+    """
+
+    class Params(_Params, frozen=True, gc=False):
+        session: str
+        update: TickUpdate
+
+    p: Params
+
+
 class QuoteCompleted(Reply, frozen=True, gc=False, tag="quote_completed"):
     class Params(_Params, frozen=True, gc=False):
         session: str

@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
+from msgspec import UNSET
+
 from tvstreamer.constants import NO_VALUE
 from tvstreamer.events import Event, Quote, SymbolFailed, Tick
-from tvstreamer.protocol.packets import QuoteUpdate
+from tvstreamer.protocol.packets import QuoteUpdate, TickUpdate, TickValues
 from tvstreamer.symbols import symbol_name
 
 _ONE_SECOND = 2.0
@@ -53,47 +56,70 @@ class QuoteSession:
     def remove(self, name: str) -> None:
         self.states.pop(name, None)
 
-    def apply(self, update: QuoteUpdate, at: float, events: list[Event]) -> bool:
-        """Merges an update and appends the events due; False when this session does not follow that symbol."""
+    def apply(self, update: QuoteUpdate | TickUpdate, at: float, events: list[Event]) -> TickValues | None:
+        """Merges an update and appends the events due; returns what in it concerns ticks.
+
+        None where this session does not follow that symbol.
+        """
         state = self.states.get(update.n)
         if state is None:
-            return False
-        changes = update.v
-        if update.s != "ok":
-            events.append(SymbolFailed(state.symbol, at, update.errmsg or update.s))
-        elif self.ticks:
-            # Written out, and `number` called for odd values only: most of a stream comes this way.
-            price = changes.get("lp", state.price)
-            if price.__class__ is not float or price == NO_VALUE:
-                price = number(price)
-            volume = changes.get("volume", state.volume)
-            if volume.__class__ is int and volume.bit_length() < 64:
-                volume = float(volume)
-            elif volume.__class__ is not float or volume == NO_VALUE:
-                volume = number(volume)
-            moment = None
-            if "lp_time" in changes:
-                moment = changes["lp_time"]
-                if moment.__class__ is int and moment.bit_length() < 64:
-                    moment = float(moment)
-                elif moment is not None:
-                    moment = number(moment)
+            return None
+        changes = update.v if isinstance(update.v, TickValues) else tick_values(update.v)
+        if self.ticks:
+            price, volume, moment = changes.lp, changes.volume, changes.lp_time
+            if price is UNSET:
+                price = state.price
+            elif price == NO_VALUE:
+                price = None
+            if volume is UNSET:
+                volume = state.volume
+            elif volume == NO_VALUE:
+                volume = None
+            if moment is not UNSET:
+                if moment == NO_VALUE:
+                    moment = None
                 state.moment = moment
                 state.told_at = at
             elif price != state.price and at - state.told_at < _ONE_SECOND:
                 # It is not sent again as it has not changed.
                 moment = state.moment
+            else:
+                moment = None
             if price != state.price or volume != state.volume:
                 state.price = price
                 state.volume = volume
                 if price is not None:
                     events.append(Tick(state.symbol, at if moment is None else moment, price, volume))
         if self.quotes:
-            if NO_VALUE in changes.values():
-                changes = {name: None if value == NO_VALUE else value for name, value in changes.items()}
-            state.fields.update(changes)
-            events.append(Quote(state.symbol, at, update.s, changes, dict(state.fields)))
+            self._tell(state, update, at, events)
+        return changes
+
+    def refuse(self, update: QuoteUpdate | TickUpdate, at: float, events: list[Event]) -> bool:
+        """Takes an update that says why there are no quotes of its symbol; False where this session does not follow it."""
+        state = self.states.get(update.n)
+        if state is None:
+            return False
+        events.append(SymbolFailed(state.symbol, at, update.errmsg or update.s))
+        if self.quotes:
+            self._tell(state, update, at, events)
         return True
+
+    def _tell(self, state: QuoteState, update: QuoteUpdate | TickUpdate, at: float, events: list[Event]) -> None:
+        changes = update.v
+        assert isinstance(changes, dict)
+        if NO_VALUE in changes.values():
+            changes = {name: None if value == NO_VALUE else value for name, value in changes.items()}
+        state.fields.update(changes)
+        events.append(Quote(state.symbol, at, update.s, changes, dict(state.fields)))
+
+
+def tick_values(changes: dict[str, Any]) -> TickValues:
+    """What of the changes in a quote concerns ticks; what is no number where one belongs counts as none."""
+    try:
+        return msgspec.convert(changes, TickValues)
+    except msgspec.ValidationError:
+        numbers = {name: number(changes[name]) for name in ("volume", "lp_time", "lp") if name in changes}
+        return msgspec.convert(changes | numbers, TickValues)
 
 
 def number(value: Any) -> float | None:

@@ -10,7 +10,7 @@ the patience with it doubles, until something new comes by itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -99,10 +99,9 @@ class Watch:
         """What the server says of a symbol, and so when there may be progress."""
         self._follow(info.symbol, lambda: _session(info))
 
-    def follow_quote(self, symbol: str, values: Mapping[str, Any]) -> None:
+    def follow_quote(self, symbol: str, session: Any, timezone: Any, holidays: Any) -> None:
         """What a quote says of a symbol's hours, where nothing else does: it knows no half days."""
-        hours = [values.get(name) for name in ("session", "timezone", "session_holidays")]
-        session, timezone, holidays = (each if isinstance(each, str) else "" for each in hours)
+        session, timezone, holidays = (each if isinstance(each, str) else "" for each in (session, timezone, holidays))
         if symbol in self._expected and symbol not in self._sessions and session and timezone:
             self._follow(symbol, lambda: _trading_session(session, timezone, holidays))
 

@@ -80,10 +80,10 @@ class Record(_Happening, gc=False):
         """The message, to the letter."""
         return self.raw if self.raw is not None else framing.join(self.payloads())
 
-    def decoded(self) -> PacketRecord:
+    def decoded(self, decode_reply: codec.DecodeReply = codec.decode_reply) -> PacketRecord:
         """The same with decoded payloads; whatever they hold, they become some packet."""
         values = {name: getattr(self, name) for name in _Happening.__struct_fields__}
-        decode = codec.decode_command if self.k == "send" else codec.decode_reply
+        decode = codec.decode_command if self.k == "send" else decode_reply
         return PacketRecord(**values, p=None if self.p is None else [decode(payload) for payload in self.p])
 
 

@@ -23,6 +23,8 @@ import msgspec
 from tvstreamer.constants import MAX_LINE
 from tvstreamer.errors import TapeFormatError, TapeVersionError, shorten
 from tvstreamer.protocol import codec
+from tvstreamer.protocol.ids import is_for_ticks
+from tvstreamer.protocol.packets import QuoteCreateSession
 from tvstreamer.tape.compression import unpacked
 from tvstreamer.tape.format import Decoded, Footer, Header, MessageRecord, Record
 from tvstreamer.tape.migrate import check_version
@@ -38,9 +40,16 @@ class _Stored(MessageRecord, gc=False):
     p: list[codec.StoredPacket] | None = None
 
 
+class _StoredTicks(MessageRecord, gc=False):
+    """The same, on a tape whose quotes so far are there for ticks alone."""
+
+    p: list[codec.StoredTickPacket] | None = None
+
+
 _records = msgspec.json.Decoder(Record)
 _stored = msgspec.json.Decoder(_Stored)
-_AnyDecoder = msgspec.json.Decoder[Record] | msgspec.json.Decoder[_Stored]
+_stored_ticks = msgspec.json.Decoder(_StoredTicks)
+_AnyDecoder = msgspec.json.Decoder[Record] | msgspec.json.Decoder[_Stored] | msgspec.json.Decoder[_StoredTicks]
 _decode_footer = msgspec.json.Decoder(Footer).decode
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_any = msgspec.json.Decoder().decode
@@ -70,6 +79,8 @@ class TapeReader:
         self._broken: TapeFormatError | None = None
         """What is wrong with the line behind the records that were handed out."""
         self._ready: Iterator[Record] = iter(())
+        self._ticks_only = True
+        """Whether no quote session so far is there for more than ticks, as far as anybody has looked."""
         self._path = Path(source) if isinstance(source, str | Path) and source != "-" else None
         self._over = False
         """Whether nothing follows the present part, or nothing that could be read."""
@@ -118,7 +129,10 @@ class TapeReader:
                 return
 
     def packets(self) -> Iterator[Decoded]:
-        """Like iterating, but with decoded payloads, which costs little more than to read them undecoded."""
+        """Like iterating, but with decoded payloads, which costs little more than to read them undecoded.
+
+        Quotes become `TickData` up to the first session that is there for more than ticks, as they do in a `ClientProtocol`.
+        """
         return chain.from_iterable(self._decoded_chunks())
 
     def _decoded_chunks(self) -> Iterator[list[Decoded]]:
@@ -127,7 +141,7 @@ class TapeReader:
         # By which it says that there is no other; out of here it must not come.
         with contextlib.suppress(StopIteration):
             while True:
-                yield self._next_chunk(_stored)
+                yield self._next_chunk(_stored_ticks if self._ticks_only else _stored)
 
     def __next__(self) -> Record:
         while True:
@@ -173,6 +187,8 @@ class TapeReader:
     # --- records --------------------------------------------------------------------------------------------------
 
     def _next_chunk(self, decoder: _AnyDecoder = _records) -> list[Any]:
+        if decoder is _records:
+            self._ticks_only = False
         if self._broken is not None:
             error, self._broken = self._broken, None
             raise error
@@ -219,6 +235,8 @@ class TapeReader:
             self._line += 1
             record = _decode(line, decoder)
             if isinstance(record, Record | Decoded):
+                if decoder is _stored_ticks and _wants_quotes(record):
+                    self._ticks_only, decoder = False, _stored
                 self.records += 1
                 # A footer says nothing of what was put behind it.
                 self.complete = False
@@ -333,7 +351,15 @@ def _decode(line: bytes, decoder: _AnyDecoder) -> Record | Decoded | Footer | No
             return _decode_oddity(line)
     # Perhaps it is just no message, or a packet in it has none of our shapes.
     record = _decode(line, _records)
-    return record.decoded() if isinstance(record, Record) else record
+    if isinstance(record, Record):
+        return record.decoded(codec.decode_tick_reply if decoder is _stored_ticks else codec.decode_reply)
+    return record
+
+
+def _wants_quotes(record: Record | Decoded) -> bool:
+    """Whether it begins a quote session that is there for more than ticks."""
+    commands = (record.p or ()) if record.k == "send" else ()
+    return any(isinstance(each, QuoteCreateSession) and not is_for_ticks(each.p.session) for each in commands)
 
 
 def _decode_oddity(line: bytes) -> Record | Footer | None:

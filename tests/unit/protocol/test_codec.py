@@ -23,6 +23,9 @@ from tvstreamer.protocol.packets import (
     QuoteUpdate,
     SetAuthToken,
     SymbolErrorReply,
+    TickData,
+    TickUpdate,
+    TickValues,
     TimescaleUpdate,
     Unknown,
 )
@@ -74,6 +77,27 @@ def test_what_a_command_leaves_out_has_the_browsers_value() -> None:
     assert codec.decode_command('{"m":"chart_create_session","p":["cs_1"]}') == ChartCreateSession(ChartCreateSession.Params("cs_1", ""))
     short = codec.decode_command('{"m":"create_series","p":["cs_1","s1","t1","a1","1D"]}')
     assert short == CreateSeries(CreateSeries.Params("cs_1", "s1", "t1", "a1", "1D", 300, ""))
+
+
+@pytest.mark.parametrize("payload", [each for each in RECEIVED if not each.startswith('{"m":"qsd"')] + ["~h~1", "{", '{"m":"novel","p":[]}'])
+def test_where_quotes_are_there_for_ticks_everything_else_is_read_as_ever(payload: str) -> None:
+    assert codec.decode_tick_reply(payload) == codec.decode_reply(payload)
+
+
+def test_where_quotes_are_there_for_ticks_no_more_than_those_need_is_read_of_them() -> None:
+    payload = '{"m":"qsd","p":["qs_1",{"n":"A:B","s":"ok","v":{"volume":7,"lp_time":5,"lp":1,"bid":0.5,"session":"24x7"}}]}'
+    values = TickValues(7.0, 5.0, 1.0, "24x7")
+    assert codec.decode_tick_reply(payload) == TickData(TickData.Params("qs_1", TickUpdate("A:B", "ok", "", values)))
+    bare = '{"m":"qsd","p":["qs_1",{"n":"A:B"}]}'
+    assert codec.decode_tick_reply(bare) == TickData(TickData.Params("qs_1", TickUpdate("A:B", "ok", "", TickValues())))
+
+
+@pytest.mark.parametrize("odd", ['"1"', "true", "[]", "{}", "1" + "0" * 400])
+@pytest.mark.parametrize("name", ["lp", "volume", "lp_time"])
+def test_a_quote_is_read_as_a_whole_one_where_a_tick_has_an_odd_type(name: str, odd: str) -> None:
+    payload = f'{{"m":"qsd","p":["qs_1",{{"n":"A:B","s":"ok","v":{{"{name}":{odd}}}}}]}}'
+    assert isinstance(codec.decode_tick_reply(payload), QuoteData)
+    assert codec.decode_tick_reply(payload) == codec.decode_reply(payload)
 
 
 def test_more_than_we_know_of_is_no_obstacle() -> None:
@@ -155,6 +179,7 @@ def test_a_whole_number_of_any_length_is_no_exception(digits: int) -> None:
         ('{"m":"series_error","p":["cs_1","s1","t1",', "]}", 2),
         ('{"m":"critical_error","p":["cs_1","why",', "]}", 2),
         ('{"m":"qsd","p":["qs_1",{"n":"A:B","s":"ok","v":{"lp":', "}}]}", 4),
+        ('{"m":"qsd","p":["qs_1",{"n":"A:B","s":"ok","v":{"bid":', "}}]}", 4),
         ('{"m":"symbol_resolved","p":["cs_1","a1",{"name":', "}]}", 3),
         ('{"session_id":"x","javastudies":', "}", 1),
     ],
@@ -165,6 +190,8 @@ def test_nesting_is_read_down_to_a_limit_that_is_always_the_same(inner: Any, bef
     too_deep = before + inner(MAX_NESTING - outside + 1) + after
     assert codec.decode_reply(too_deep) == Unknown("", too_deep)
     assert codec.decode_reply(too_deep.encode()) == Unknown("", too_deep)
+    assert not isinstance(codec.decode_tick_reply(deepest), Unknown)
+    assert codec.decode_tick_reply(too_deep) == Unknown("", too_deep)
 
 
 def test_a_command_nested_too_deeply_is_unknown() -> None:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tvstreamer.protocol.ids import IdSource, purpose
+from tvstreamer.protocol.ids import IdSource, is_for_ticks, purpose
 
 
 @pytest.mark.parametrize("prefix", ["cs", "qs", "rs"])
@@ -37,6 +37,21 @@ def test_the_purpose_is_read_back_from_the_id(word: str) -> None:
 )
 def test_the_purpose_of_another_clients_id(session: str, expected: str) -> None:
     assert purpose(session) == expected
+
+
+@pytest.mark.parametrize(
+    ("session", "ticks"),
+    [
+        ("qs_ticks_aaaabbbbcccc", True),
+        ("qs_quotes_aaaabbbbcccc", False),
+        ("qs_full_aaaabbbbcccc", False),
+        ("qs_snapshot_aaaabbbbcccc", False),
+        ("qs_multiplexer_full_aaaabbbbcccc", True),
+        ("anything", True),
+    ],
+)
+def test_a_quote_session_is_there_for_ticks_unless_it_says_otherwise(session: str, ticks: bool) -> None:
+    assert is_for_ticks(session) is ticks
 
 
 def test_the_ids_of_a_series_belong_together_and_count_up() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from tvstreamer.constants import NO_VALUE
 from tvstreamer.events import Event, Quote, SymbolFailed, Tick
-from tvstreamer.protocol.packets import QuoteUpdate
+from tvstreamer.protocol import codec
+from tvstreamer.protocol.packets import QuoteData, QuoteUpdate, TickData, TickUpdate
 from tvstreamer.protocol.quotes import QuoteSession, number
 
 NAME = "EX:SYM"
@@ -23,39 +24,59 @@ class Told:
         self.session.add(name)
         self.name = name
 
-    def __call__(self, v: dict[str, Any], *, at: float = 5.0, s: str = "ok", errmsg: str = "") -> list[Event]:
+    def __call__(self, v: dict[str, Any], *, at: float = 5.0) -> list[Event]:
         events: list[Event] = []
-        assert self.session.apply(QuoteUpdate(self.name, s, errmsg, v), at, events)
+        assert self.session.apply(self.read(v), at, events) is not None
         return events
+
+    def read(self, v: dict[str, Any]) -> QuoteUpdate | TickUpdate:
+        return QuoteUpdate(self.name, v=v)
+
+    def refused(self, s: str, errmsg: str = "", v: dict[str, Any] | None = None) -> list[Event]:
+        events: list[Event] = []
+        assert self.session.refuse(QuoteUpdate(self.name, s, errmsg, v or {}), 5.0, events)
+        return events
+
+
+class Ticking(Told):
+    """The same, of a session that is there for ticks alone, and reads no more than those need."""
+
+    def read(self, v: dict[str, Any]) -> QuoteUpdate | TickUpdate:
+        payload = codec.wire_json({"m": "qsd", "p": ["qs_ticks_x", {"n": self.name, "s": "ok", "v": v}]})
+        reply = codec.decode_tick_reply(payload)
+        assert isinstance(reply, QuoteData | TickData)
+        return reply.p.update
+
+
+@pytest.fixture(params=[Told, Ticking], ids=["whole quotes", "as far as ticks need them"])
+def told(request: pytest.FixtureRequest) -> Told:
+    made: Told = request.param()
+    return made
 
 
 # --- ticks --------------------------------------------------------------------------------------------------------------
 
 
-def test_there_is_no_tick_before_the_first_price() -> None:
-    told = Told()
+def test_there_is_no_tick_before_the_first_price(told: Told) -> None:
     assert told({"volume": 10.5, "ch": 1.0}) == []
     assert told({"volume": 11.5}) == []
     assert told({"lp": 100.5}) == [Tick(NAME, 5.0, 100.5, 11.5)]
 
 
-def test_a_change_of_the_price_or_of_the_days_volume_is_a_tick() -> None:
-    told = Told()
+def test_a_change_of_the_price_or_of_the_days_volume_is_a_tick(told: Told) -> None:
     assert told({"lp": 100.5, "volume": 10}) == [Tick(NAME, 5.0, 100.5, 10.0)]
     assert told({"volume": 11.0}) == [Tick(NAME, 5.0, 100.5, 11.0)]
     assert told({"lp": 100}) == [Tick(NAME, 5.0, 100.0, 11.0)]
 
 
 @pytest.mark.parametrize("v", [{}, {"ch": 0.5}, {"lp": 100.5}, {"volume": 10}, {"lp": 100.5, "volume": 10.0, "lp_time": 99}, {"rtc": None}])
-def test_an_update_that_changes_neither_is_none(v: dict[str, Any]) -> None:
-    told = Told()
+def test_an_update_that_changes_neither_is_none(told: Told, v: dict[str, Any]) -> None:
     told({"lp": 100.5, "volume": 10.0})
     assert told(v) == []
 
 
 @pytest.mark.parametrize("nothing", [None, NO_VALUE, "", "7", True, [], {}, 10**400])
-def test_no_value_replaces_a_volume_and_a_missing_field_does_not(nothing: object) -> None:
-    told = Told()
+def test_no_value_replaces_a_volume_and_a_missing_field_does_not(told: Told, nothing: object) -> None:
     told({"lp": 100.5, "volume": 10.0})
     assert told({"lp": 101.0}) == [Tick(NAME, 5.0, 101.0, 10.0)]
     assert told({"volume": nothing}) == [Tick(NAME, 5.0, 101.0, None)]
@@ -63,8 +84,7 @@ def test_no_value_replaces_a_volume_and_a_missing_field_does_not(nothing: object
 
 
 @pytest.mark.parametrize("nothing", [None, NO_VALUE])
-def test_without_a_price_there_is_no_tick_until_one_comes_back(nothing: object) -> None:
-    told = Told()
+def test_without_a_price_there_is_no_tick_until_one_comes_back(told: Told, nothing: object) -> None:
     told({"lp": 100.5, "volume": 10.0})
     assert told({"lp": nothing}) == []
     assert told({"volume": 11.0}) == []
@@ -72,19 +92,17 @@ def test_without_a_price_there_is_no_tick_until_one_comes_back(nothing: object) 
 
 
 @pytest.mark.parametrize(("lp_time", "time"), [(77, 77.0), (77.5, 77.5), (2**70, 2.0**70), (None, 5.0), (NO_VALUE, 5.0), (10**400, 5.0), ("77", 5.0)])
-def test_a_tick_has_the_feeds_time_of_the_price_or_that_of_its_arrival(lp_time: object, time: float) -> None:
-    assert Told()({"lp": 1.0, "lp_time": lp_time}) == [Tick(NAME, time, 1.0, None)]
+def test_a_tick_has_the_feeds_time_of_the_price_or_that_of_its_arrival(told: Told, lp_time: object, time: float) -> None:
+    assert told({"lp": 1.0, "lp_time": lp_time}) == [Tick(NAME, time, 1.0, None)]
 
 
 @pytest.mark.parametrize(("later", "time"), [(0.0, 77.0), (1.5, 77.0), (2.0, 82.0), (600.0, 680.0)])
-def test_two_prices_of_one_second_have_the_time_that_the_feed_sends_once(later: float, time: float) -> None:
-    told = Told()
+def test_two_prices_of_one_second_have_the_time_that_the_feed_sends_once(told: Told, later: float, time: float) -> None:
     told({"lp": 1.0, "lp_time": 77}, at=80.0)
     assert told({"lp": 2.0, "volume": 3.0}, at=80.0 + later) == [Tick(NAME, time, 2.0, 3.0)]
 
 
-def test_the_time_of_a_price_holds_also_where_it_came_by_itself_and_not_where_it_was_taken_back() -> None:
-    told = Told()
+def test_the_time_of_a_price_holds_also_where_it_came_by_itself_and_not_where_it_was_taken_back(told: Told) -> None:
     told({"lp": 1.0})
     assert told({"lp_time": 77}, at=80.0) == []
     assert told({"lp": 2.0}, at=80.5) == [Tick(NAME, 77.0, 2.0, None)]
@@ -92,8 +110,7 @@ def test_the_time_of_a_price_holds_also_where_it_came_by_itself_and_not_where_it
     assert told({"lp": 3.0}, at=81.5) == [Tick(NAME, 81.5, 3.0, None)]
 
 
-def test_the_feeds_time_of_an_earlier_price_is_not_that_of_a_later_tick() -> None:
-    told = Told()
+def test_the_feeds_time_of_an_earlier_price_is_not_that_of_a_later_tick(told: Told) -> None:
     told({"lp": 1.0, "lp_time": 77})
     assert told({"volume": 3.0}, at=80.5) == [Tick(NAME, 80.5, 1.0, 3.0)]
 
@@ -146,19 +163,19 @@ def test_the_quote_of_earlier_is_not_touched_by_what_comes_later() -> None:
     ],
 )
 def test_a_status_that_is_not_ok_is_a_failed_symbol(s: str, errmsg: str, reason: str) -> None:
-    assert Told()({}, s=s, errmsg=errmsg) == [SymbolFailed(NAME, 5.0, reason)]
+    assert Told().refused(s, errmsg) == [SymbolFailed(NAME, 5.0, reason)]
 
 
 def test_the_values_of_an_error_are_no_tick() -> None:
     told = Told()
-    assert told({"lp": 1.0}, s="error") == [SymbolFailed(NAME, 5.0, "error")]
+    assert told.refused("error", v={"lp": 1.0}) == [SymbolFailed(NAME, 5.0, "error")]
     assert told({"volume": 2.0}) == []
 
 
 def test_a_session_for_quotes_tells_the_status_too() -> None:
     told = Told(ticks=False, quotes=True)
     v = {"alternative": "paid"}
-    assert told(v, s="permission_denied", errmsg="no") == [SymbolFailed(NAME, 5.0, "no"), Quote(NAME, 5.0, "permission_denied", v, v)]
+    assert told.refused("permission_denied", "no", v) == [SymbolFailed(NAME, 5.0, "no"), Quote(NAME, 5.0, "permission_denied", v, v)]
 
 
 # --- symbols ------------------------------------------------------------------------------------------------------------
@@ -173,10 +190,11 @@ def test_a_symbol_that_is_not_followed_is_not_claimed() -> None:
     session = QuoteSession(ticks=True, quotes=True)
     session.add(NAME)
     events: list[Event] = []
-    assert not session.apply(QuoteUpdate("EX:OTHER", v={"lp": 1.0}), 5.0, events)
+    assert session.apply(QuoteUpdate("EX:OTHER", v={"lp": 1.0}), 5.0, events) is None
+    assert not session.refuse(QuoteUpdate("EX:OTHER", "error"), 5.0, events)
     session.remove(NAME)
     session.remove(NAME)
-    assert not session.apply(QuoteUpdate(NAME, v={"lp": 1.0}), 5.0, events)
+    assert session.apply(QuoteUpdate(NAME, v={"lp": 1.0}), 5.0, events) is None
     assert events == []
 
 

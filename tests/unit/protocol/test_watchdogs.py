@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from tvstreamer.errors import InvalidPlan
 from tvstreamer.events import SymbolInfo
@@ -150,23 +151,23 @@ def test_the_hours_of_what_is_not_asked_for_any_more_do_not_count() -> None:
 def test_where_only_quotes_tell_of_a_symbols_hours_those_hold() -> None:
     night = at("2025-07-09T02:00:00")
     watch = watching(night, progress=180.0)
-    watch.follow_quote("EX:SYM", {"lp": 1.0, **NEW_YORK, "session_holidays": "20250709"})
+    watch.follow_quote("EX:SYM", *NEW_YORK.values(), "20250709")
     assert alarm_at(watch, at("2025-07-10T13:30:00")) is None, "it is closed on that day, and at night"
-    watch.follow_quote("EX:SYM", {"session": "24x7", "timezone": "Etc/UTC"})
+    watch.follow_quote("EX:SYM", "24x7", "Etc/UTC", "")
     assert alarm_at(watch, at("2025-07-10T14:30:00")) == at("2025-07-10T13:33:00"), "what is known holds"
     watch.follow(SymbolInfo("EX:SYM", session="24x7", timezone="Etc/UTC"))
     assert alarm_at(watch, at("2025-07-11T02:30:00")) is not None, "a chart knows better"
 
 
 @pytest.mark.parametrize(
-    "values",
-    [{}, {"session": "0930-1600"}, {"timezone": "America/New_York"}, {"session": None, "timezone": "America/New_York"}, {"session": 5, "timezone": 6}],
+    "hours",
+    [(UNSET, UNSET, UNSET), ("0930-1600", UNSET, ""), (UNSET, "America/New_York", ""), (None, "America/New_York", ""), (5, 6, 7)],
 )
-def test_a_quote_that_tells_of_no_hours_changes_nothing(values: dict[str, Any]) -> None:
+def test_a_quote_that_tells_of_no_hours_changes_nothing(hours: tuple[Any, Any, Any]) -> None:
     night = at("2025-07-09T02:00:00")
     watch = watching(night, progress=180.0)
-    watch.follow_quote("EX:SYM", values)
-    watch.follow_quote("EX:OTHER", NEW_YORK)
+    watch.follow_quote("EX:SYM", *hours)
+    watch.follow_quote("EX:OTHER", *NEW_YORK.values(), "")
     assert alarm_at(watch, night + HOUR) == night + 180.0
 
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,9 +14,9 @@ import pytest
 
 from tvstreamer.constants import MAX_LINE
 from tvstreamer.errors import MissingDependencyError, TapeFormatError, TapeVersionError
-from tvstreamer.protocol.packets import Heartbeat, QuoteData, Unknown
+from tvstreamer.protocol.packets import Heartbeat, QuoteData, TickData, Unknown
 from tvstreamer.tape.compression import packer
-from tvstreamer.tape.format import Record
+from tvstreamer.tape.format import Decoded, Record
 from tvstreamer.tape.reader import TapeReader, scan_sends
 
 HEADER = b'{"tape":1,"start":1700000000.0,"tool":"by hand"}\n'
@@ -280,12 +280,45 @@ def test_packets_are_what_the_payloads_decode_to_known_or_not() -> None:
     known = list(read(HEADER + b"".join(lines)).packets())
     assert [record.t for record in known] == [1, 2, 3, 4]
     assert known[2].p is not None
-    assert isinstance(known[2].p[0], QuoteData)
+    assert isinstance(known[2].p[0], TickData)
     assert known[2].p[1] == "~h~7"
     odd = b'{"t":5,"c":1,"k":"recv","p":[{"m":"never_heard_of"},"~h~8"]}\n'
     mixed = list(read(HEADER + b"".join(lines) + odd).packets())
     assert mixed[4].p == [Unknown("never_heard_of", '{"m":"never_heard_of"}'), Heartbeat("~h~8")]
     assert mixed[:4] == known
+
+
+def quote_session(t: int, session: str) -> bytes:
+    return b'{"t":%d,"c":1,"k":"send","p":[{"m":"quote_create_session","p":["%s"]}]}\n' % (t, session.encode())
+
+
+def quotes_of(packets: Iterable[Decoded]) -> list[type]:
+    return [type(record.p[0]) for record in packets if record.k == "recv" and record.p is not None]
+
+
+QUOTE = b'{"t":1,"c":1,"k":"recv","p":[{"m":"qsd","p":["qs_1",{"n":"A:B","s":"ok","v":{"lp":1.5}}]}]}\n'
+
+
+@pytest.mark.parametrize("session", ["qs_quotes_x", "qs_full_x", "qs_snapshot_x"])
+@pytest.mark.parametrize("parts", [lambda data: [data], bytes.splitlines], ids=["at once", "line by line"])
+def test_quotes_are_read_as_far_as_ticks_need_them_until_a_session_wants_more(session: str, parts: Callable[[bytes], list[bytes]]) -> None:
+    before = quote_session(0, "qs_ticks_x") + QUOTE + quote_session(1, "qs_multiplexer_full_x") + QUOTE
+    data = HEADER + before + quote_session(2, session) + QUOTE * 2
+    lines = [part.rstrip(b"\n") + b"\n" for part in parts(data)]
+    reader = TapeReader(Streamed(lines))  # type: ignore[arg-type]
+    assert quotes_of(reader.packets()) == [TickData, TickData, QuoteData, QuoteData]
+
+
+def test_a_quote_in_which_a_tick_has_an_odd_type_is_read_as_a_whole_one() -> None:
+    odd = QUOTE.replace(b"1.5", b'"1.5"')
+    assert quotes_of(read(HEADER + QUOTE + odd + QUOTE).packets()) == [TickData, QuoteData, TickData]
+
+
+def test_quotes_behind_records_that_nobody_looked_at_are_read_as_whole_ones() -> None:
+    reader = read(HEADER + quote_session(0, "qs_full_x") + QUOTE + b"broken\n" + QUOTE)
+    with pytest.raises(TapeFormatError):
+        list(reader)
+    assert quotes_of(reader.packets()) == [QuoteData]
 
 
 def test_packets_go_on_where_records_were_left_and_behind_a_broken_line() -> None:
