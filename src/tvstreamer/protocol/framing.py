@@ -33,6 +33,10 @@ HEADERS = _header_by_total()
 """By the length of a message: the header of a message that is one ASCII packet."""
 
 
+_NUMBERS = [str(length) for length in range(_TABLE)]
+"""The lengths of most payloads as text, ready to be looked up."""
+
+
 def utf16_length(text: str) -> int:
     """Length in UTF-16 code units."""
     if text.isascii():
@@ -82,7 +86,8 @@ def cut(message: str) -> list[str] | None:
         return None
     pieces = message.split(_MARK)
     payloads = pieces[2::2]
-    if pieces[0] or pieces[1::2] != list(map(str, map(len, payloads))):
+    lengths = map(len, payloads)
+    if pieces[0] or pieces[1::2] != [_NUMBERS[length] if length < _TABLE else str(length) for length in lengths]:
         return None
     return payloads
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -169,40 +170,44 @@ def _embeddable(payload: str) -> bool:
     return payload[-1] == "}" and "\n" not in payload
 
 
-def _all_embeddable(payloads: list[str]) -> bool:
-    """Whether each of these, which all begin with `{`, is one JSON object from its first to its last character.
+def _all_embeddable(payloads: list[str], beginning: str = "") -> bool:
+    """Whether each of these, behind the beginning that they have in common, is one JSON object from its `{` to its last `}`.
 
     One look at all of them costs a third of a look at each. It is as strict: none holds a line's end, a line holds at
     most one value, and a value that went over several lines would leave fewer values than lines.
     """
+    if not payloads:
+        return True
     if "\n" in "".join(payloads):
         return False
     for payload in payloads:
-        if payload[-1] != "}" or (len(payload) > _SHALLOW and _too_deep(payload)):
+        if payload[-1] != "}" or (len(payload) > _SHALLOW and _too_deep(beginning + payload)):
             return False
     try:
-        return len(_decode_objects("\n".join(payloads))) == len(payloads)
+        return len(_decode_objects(beginning + f"\n{beginning}".join(payloads))) == len(payloads)
     except _UNREADABLE:
         return False
 
 
 _METHOD = '{"m":"'
 """How every packet begins that a server sends, but for its hello."""
+_OPENINGS = [header + _METHOD for header in framing.HEADERS]
+"""By the length of a message: how one begins that is one such packet and ASCII."""
 _SHALLOW = 2 * MAX_NESTING
 """Every level takes two characters, so a payload up to this length cannot be nested too deeply."""
-_NO_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^"{}\[\]]+', re.DOTALL)
+_TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
+_NO_BRACKETS = bytes(set(range(256)) - set(_STEPS))
 
 
 def _too_deep(payload: str) -> bool:
     """Whether it is nested beyond `MAX_NESTING`; may say so of what is no JSON at all."""
     if len(payload) <= _SHALLOW or payload.count("{") + payload.count("[") <= MAX_NESTING:
         return False
-    depth = 0
-    for bracket in _NO_BRACKET.sub("", payload):
-        depth += 1 if bracket in "{[" else -1
-        if depth > MAX_NESTING:
-            return True
-    return False
+    # Every other piece between quotes is a text, unless a quote is escaped.
+    outside = _TEXT.sub("", payload) if "\\" in payload else "".join(payload.split('"')[::2])
+    brackets = outside.encode("utf-8", "surrogatepass").translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_NESTING
 
 
 def encode_messages(connection: int, kind: str, messages: Sequence[tuple[int, str]]) -> tuple[bytes, bool]:
@@ -211,19 +216,22 @@ def encode_messages(connection: int, kind: str, messages: Sequence[tuple[int, st
     Also tells whether nothing but heartbeats and packets with a method stands in them: no hello, nothing kept in `raw`.
     """
     lines: list[str] = []
+    rests: list[str] = []
     objects: list[str] = []
     plain = True
-    add, check = lines.append, objects.append
-    headers, limit, cut = framing.HEADERS, len(framing.HEADERS), framing.cut
+    add, check = lines.append, rests.append
+    openings, limit, cut = _OPENINGS, len(_OPENINGS), framing.cut
     lead = f',"c":{connection},"k":"{kind}","p":['
+    lead_of_one = lead + _METHOD
     for t, text in messages:
-        # `framing.single`, without the call; whether all this is ASCII is looked at once, below.
+        # `framing.single` and `_METHOD`, both in one go; whether all this is ASCII is looked at once, below.
         total = len(text)
-        payload = text.removeprefix(headers[total]) if total < limit else ""
-        if payload.startswith(_METHOD):
-            check(payload)
-            add(f'{{"t":{t}{lead}{payload}]}}\n')
-            continue
+        if total < limit:
+            rest = text.removeprefix(openings[total])
+            if 0 < len(rest) < total:
+                check(rest)
+                add(f'{{"t":{t}{lead_of_one}{rest}]}}\n')
+                continue
         payloads = cut(text) or ()
         for payload in payloads:
             if not payload.startswith(_METHOD):
@@ -236,7 +244,7 @@ def encode_messages(connection: int, kind: str, messages: Sequence[tuple[int, st
         add(_line(t, connection, kind, text, objects))
         plain = plain and len(payloads) == 1 and framing.heartbeat(payloads[0])
     block = "".join(lines)
-    if block.isascii() and _all_embeddable(objects):
+    if block.isascii() and _all_embeddable(rests, _METHOD) and _all_embeddable(objects):
         return block.encode(), plain
     return b"".join([encode_message(t, connection, kind, text) for t, text in messages]), False
 
