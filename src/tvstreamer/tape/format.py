@@ -210,11 +210,13 @@ def _too_deep(payload: str) -> bool:
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_NESTING
 
 
-def encode_messages(connection: int, kind: str, messages: Sequence[tuple[int, str]]) -> tuple[bytes, bool]:
+def encode_messages(connection: int, kind: str, offsets: list[int], messages: list[str]) -> tuple[bytes, bool]:
     """The lines of many messages, each with its offset; the same as `encode_message` gives, in a third of the time.
 
     Also tells whether nothing but heartbeats and packets with a method stands in them: no hello, nothing kept in `raw`.
     """
+    if not messages:
+        return b"", True
     lines: list[str] = []
     rests: list[str] = []
     objects: list[str] = []
@@ -223,7 +225,9 @@ def encode_messages(connection: int, kind: str, messages: Sequence[tuple[int, st
     openings, limit, cut = _OPENINGS, len(_OPENINGS), framing.cut
     lead = f',"c":{connection},"k":"{kind}","p":['
     lead_of_one = lead + _METHOD
-    for t, text in messages:
+    # Numbers become text all at once, as a JSON array, in half the time that each takes by itself.
+    stamps = msgspec.json.encode(offsets).decode()[1:-1].split(",")
+    for t, text in zip(stamps, messages, strict=True):
         # `framing.single` and `_METHOD`, both in one go; whether all this is ASCII is looked at once, below.
         total = len(text)
         if total < limit:
@@ -246,7 +250,7 @@ def encode_messages(connection: int, kind: str, messages: Sequence[tuple[int, st
     block = "".join(lines)
     if block.isascii() and _all_embeddable(rests, _METHOD) and _all_embeddable(objects):
         return block.encode(), plain
-    return b"".join([encode_message(t, connection, kind, text) for t, text in messages]), False
+    return b"".join([encode_message(t, connection, kind, text) for t, text in zip(offsets, messages, strict=True)]), False
 
 
 def encode_message(t: int, connection: int, kind: str, text: str) -> bytes:
@@ -256,7 +260,7 @@ def encode_message(t: int, connection: int, kind: str, text: str) -> bytes:
     return (line if all(map(_embeddable, objects)) else _raw_line(t, connection, kind, text)).encode()
 
 
-def _line(t: int, connection: int, kind: str, text: str, objects: list[str]) -> str:
+def _line(t: int | str, connection: int, kind: str, text: str, objects: list[str]) -> str:
     """The line of a message, provided that what it puts to `objects` turns out to be embeddable."""
     elements = _elements(text, objects)
     if elements is None:
@@ -264,7 +268,7 @@ def _line(t: int, connection: int, kind: str, text: str, objects: list[str]) -> 
     return f'{{"t":{t},"c":{connection},"k":"{kind}","p":[{elements}]}}\n'
 
 
-def _raw_line(t: int, connection: int, kind: str, text: str) -> str:
+def _raw_line(t: int | str, connection: int, kind: str, text: str) -> str:
     return f'{{"t":{t},"c":{connection},"k":"{kind}","raw":{_quote(text)}}}\n'
 
 

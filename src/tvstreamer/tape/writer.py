@@ -54,7 +54,7 @@ class TapeWriter:
     # A class with more than 30 attributes is slower without slots, as its instances then do not share their keys.
     __slots__ = (
         "_acquire", "_before", "_connection", "_count", "_every", "_failure", "_finished", "_first", "_flush_at",
-        "_flush_seconds", "_fsync", "_header", "_kind", "_last", "_lines", "_lock", "_messages", "_output", "_over",
+        "_flush_seconds", "_fsync", "_header", "_kind", "_last", "_lines", "_lock", "_messages", "_offsets", "_output", "_over",
         "_overwrite", "_pack", "_part_at", "_reached", "_redactor", "_release", "_rotation", "_sha", "_start", "_sync_at",
         "_target", "_to_disk", "_written", "bytes", "messages", "path",
     )  # fmt: skip
@@ -102,7 +102,8 @@ class TapeWriter:
         self._finished = False
         self._over = False
         """Failed or finished."""
-        self._messages: list[tuple[int, str]] = []
+        self._offsets: list[int] = []
+        self._messages: list[str] = []
         """What is not made into lines yet, all of one connection and kind: checking many at once costs a third of each."""
         self._connection = 0
         self._kind = ""
@@ -185,8 +186,9 @@ class TapeWriter:
                     self._refuse()
                 self._encode()
                 self._kind, self._connection = kind, connection
+            self._offsets.append(t)
             messages = self._messages
-            messages.append((t, text))
+            messages.append(text)
             if at >= self._flush_at or len(messages) >= self._every:
                 self.flush()
         finally:
@@ -261,13 +263,13 @@ class TapeWriter:
 
     def _encode(self) -> None:
         """Makes lines of the messages that wait, without their secrets."""
-        messages = self._messages
+        offsets, messages = self._offsets, self._messages
         if messages:
-            self._messages = []
-            block, plain = encode_messages(self._connection, self._kind, messages)
+            self._offsets, self._messages = [], []
+            block, plain = encode_messages(self._connection, self._kind, offsets, messages)
             if not plain or self._redactor.suspects(block):
-                clean = [(t, self._redactor.message(text)) for t, text in messages]
-                block, _ = encode_messages(self._connection, self._kind, clean)
+                clean = list(map(self._redactor.message, messages))
+                block, _ = encode_messages(self._connection, self._kind, offsets, clean)
             self._count += len(messages)
             self.messages += len(messages)
             self._lines.append(block)

@@ -157,7 +157,7 @@ BEAT = framing.packet("~h~7")
     ],
 )
 def test_many_messages_get_the_lines_that_each_gets_alone(texts: list[str], plain: bool) -> None:
-    lines, said = encode_messages(3, "recv", list(enumerate(texts)))
+    lines, said = encode_messages(3, "recv", list(range(len(texts))), texts)
     assert lines == b"".join(encode_message(t, 3, "recv", text) for t, text in enumerate(texts))
     assert said is plain
 
@@ -182,7 +182,7 @@ def test_a_header_names_its_part_only_where_there_are_parts() -> None:
 def test_among_others_a_length_that_counts_characters_and_not_utf_16_units_is_kept_as_it_came() -> None:
     wrong = '~m~12~m~{"m":"a\U0001f600bc"}'
     assert len(wrong) == len('~m~12~m~') + 12
-    lines, said = encode_messages(1, "recv", [(1, framing.packet(QUOTE)), (2, wrong)])
+    lines, said = encode_messages(1, "recv", [1, 2], [framing.packet(QUOTE), wrong])
     assert lines == encode_message(1, 1, "recv", framing.packet(QUOTE)) + encode_message(2, 1, "recv", wrong)
     assert json.loads(lines.splitlines()[1])["raw"] == wrong
     assert not said
