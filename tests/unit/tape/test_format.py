@@ -103,6 +103,15 @@ def test_nesting_is_counted_outside_of_strings_only() -> None:
     assert embedded(brackets)
     many = '{"a":[' + ",".join(["[{}]"] * 300) + "]}"
     assert embedded(many)
+    assert embedded('{"a":"' + "[{" * 300 + '"}')
+
+
+@pytest.mark.parametrize("text", ["", "]" * 50, "[" * 50, "]" * 50 + '\\"', "[" * 50 + '\\"'])
+def test_the_deepest_level_is_the_same_whatever_texts_stand_around(text: str) -> None:
+    before, after = f'{{"b":["{text}"],"a":', f',"c":"{text}"}}'
+    inner = "[" * (MAX_NESTING - 1) + "]" * (MAX_NESTING - 1)
+    assert embedded(before + inner + after)
+    assert not embedded(before + f"[{inner}]" + after)
 
 
 def test_payloads_of_a_raw_record_are_split_from_it() -> None:
@@ -154,6 +163,10 @@ BEAT = framing.packet("~h~7")
         ([framing.packet('{"m":"a"} ')], False),
         ([framing.packet('{"m":"a","p":' + "[" * 200 + "]" * 200 + "}")], False),
         ([framing.packet('{"m":"a","p":["\ud800"]}')], False),
+        ([framing.packet('{"m":"'), PLAIN], False),
+        ([framing.packet('{"m":"a"}{"m":"b"}')], False),
+        ([PLAIN, framing.packet('{"m":"a","p":[]') + PLAIN], False),
+        ([framing.packet('{"m":"a","p":["' + "x" * 5_000 + '"]}'), PLAIN], True),
     ],
 )
 def test_many_messages_get_the_lines_that_each_gets_alone(texts: list[str], plain: bool) -> None:
