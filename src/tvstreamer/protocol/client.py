@@ -94,10 +94,13 @@ from tvstreamer.protocol.packets import (
     Unknown,
 )
 from tvstreamer.protocol.quotes import QuoteSession, number
+from tvstreamer.protocol.refusals import Refusals
+from tvstreamer.protocol.server_clock import ServerClock
 from tvstreamer.protocol.settings import DEFAULTS, Settings
 from tvstreamer.protocol.snapshots import QuoteRequest
 from tvstreamer.protocol.studies import Studies
 from tvstreamer.protocol.subscription import Subscription
+from tvstreamer.protocol.unknown_methods import UnknownMethods
 from tvstreamer.protocol.watchdogs import Watch
 from tvstreamer.studies import Study
 from tvstreamer.symbols import quoted_symbol, symbol_name, wire_quote, wire_symbol
@@ -113,8 +116,6 @@ _ANEW = "anew"
 """A series that begins anew although one of its symbol and interval was lost with a connection: the consumer had ended that one
 meanwhile, when there was no connection to tell it to, and so no other trace of it is on a tape."""
 _STALLED = re.compile(r"stalled: ([a-z]+) for ([0-9.]+) s")
-_NOTICE_EVERY = 60.0
-_MOST_METHODS = 1000
 
 
 class ClientStatistics(msgspec.Struct, frozen=True):
@@ -148,11 +149,11 @@ class ClientProtocol:
 
     # A class with more than 30 attributes is slower without slots, as its instances then do not share their keys.
     __slots__ = (
-        "_ahead", "_awaited", "_charts", "_connected_at", "_connection", "_counts", "_events", "_failed_symbols",
-        "_forgotten", "_given_up", "_handlers", "_ids", "_late", "_lost_at", "_lost_ticks", "_messages", "_next_close",
-        "_next_miss", "_open", "_outbox", "_packets_more", "_quotes", "_refused", "_replaced", "_resumable", "_server_s",
-        "_server_seen_at", "_settings", "_snapshots", "_studies", "_subscriptions", "_unanswered", "_unknown", "_watch",
-        "broken", "decode_reply", "failure", "ledger",
+        "_awaited", "_charts", "_connected_at", "_connection", "_counts", "_events", "_forgotten", "_given_up",
+        "_handlers", "_ids", "_late", "_lost_at", "_lost_ticks", "_messages", "_next_close", "_next_miss", "_open",
+        "_outbox", "_packets_more", "_quotes", "_refusals", "_replaced", "_resumable", "_server", "_settings",
+        "_snapshots", "_studies", "_subscriptions", "_unanswered", "_unknown", "_watch", "broken", "decode_reply",
+        "failure", "ledger",
     )  # fmt: skip
 
     def __init__(self, *, rng: Random, settings: Settings = DEFAULTS) -> None:
@@ -192,15 +193,10 @@ class ClientProtocol:
         self._open = False
         self._connection = 0
         self._connected_at = 0.0
-        self._failed_symbols: set[str] = set()
-        self._refused: set[tuple[str, str]] = set()
-        """What this connection will not bring: symbols with the interval of bars, or "" for ticks and quotes."""
-        self._unknown: dict[str, tuple[int, float]] = {}
+        self._refusals = Refusals()
+        self._unknown = UnknownMethods()
         self._next_close = math.inf
-        self._server_s = 0.0
-        self._server_seen_at: float | None = None
-        self._ahead = 0.0
-        """By how much the server's clock was ahead of ours on the last connection."""
+        self._server = ServerClock()
         self._counts = dict.fromkeys(ClientStatistics.__struct_fields__, 0)
         self.decode_reply: codec.DecodeReply = codec.decode_tick_reply
         """What payloads are to be decoded with: of quotes no more than ticks need, until a session is there for more."""
@@ -265,9 +261,8 @@ class ClientProtocol:
         self._connection += 1
         self._connected_at = now
         self._open = True
-        self._failed_symbols.clear()
-        self._refused.clear()
-        self._server_seen_at = None
+        self._refusals.connected()
+        self._server.connected()
         self.failure = None
         self._counts["connections"] += 1
         self._watch.connected(now)
@@ -423,7 +418,7 @@ class ClientProtocol:
 
     def _ask_history(self, request: HistoryRequest) -> None:
         # The newest message is at most a heartbeat old, and a day is added to it.
-        count, period = request.opening(self._watch.bytes + self._ahead)
+        count, period = request.opening(self._watch.bytes + self._server.ahead)
         session, series = self._create_series(request.symbol, request.interval, count, _HISTORY, period)
         self._charts[session].history[series] = request
 
@@ -449,7 +444,7 @@ class ClientProtocol:
             if not resumed and key in self._forgotten:
                 self._forgotten.remove(key)
                 purpose = _ANEW
-            missed = resumed[0].bars_missed(self._connected_at + self._ahead) if resumed else 0
+            missed = resumed[0].bars_missed(self._connected_at + self._server.ahead) if resumed else 0
             self._begin_series(subscription, purpose, missed)
 
     def _begin_series(self, subscription: Subscription, purpose: str, missed: int) -> None:
@@ -649,19 +644,14 @@ class ClientProtocol:
 
     def _on_hello(self, reply: Hello, at: float) -> None:
         if reply.timestampMs is not None:
-            self._note_server_time(reply.timestampMs, at)
+            self._note_time(reply.timestampMs, at)
 
     def _on_timed(self, reply: Any, at: float) -> None:
         if reply.t_ms is not None:
-            self._note_server_time(reply.t_ms, at)
+            self._note_time(reply.t_ms, at)
 
-    def _note_server_time(self, t_ms: int, at: float) -> None:
-        seconds = t_ms / 1000
-        # Nodes of the service differ by a millisecond or so within one message; the newest time wins.
-        if self._server_seen_at is None or seconds > self._server_s:
-            self._server_s = seconds
-            self._server_seen_at = at
-            self._ahead = seconds - at
+    def _note_time(self, t_ms: int, at: float) -> None:
+        if self._server.note(t_ms / 1000, at):
             self._plan_closes()
 
     def _on_quote(self, reply: QuoteData | TickData, at: float) -> None:
@@ -684,7 +674,7 @@ class ClientProtocol:
             self._counts["unclaimed"] += 1
         elif changes.session is not msgspec.UNSET:
             self._watch.follow_quote(symbol_name(update.n), changes.session, changes.timezone, changes.session_holidays)
-        if self._refused:
+        if self._refusals.refused:
             self._admit(symbol_name(update.n))
 
     def _on_refusal(self, session: QuoteSession, update: QuoteUpdate | TickUpdate, at: float) -> None:
@@ -701,14 +691,9 @@ class ClientProtocol:
 
     def _once_per_symbol(self, since: int) -> None:
         """Drops the `SymbolFailed` that repeats what another session was told of the same symbol."""
-        fresh: list[Event] = []
-        for event in self._events[since:]:
-            if isinstance(event, SymbolFailed):
-                if event.symbol in self._failed_symbols:
-                    continue
-                self._failed_symbols.add(event.symbol)
-            fresh.append(event)
-        self._events[since:] = fresh
+        self._events[since:] = [
+            event for event in self._events[since:] if not isinstance(event, SymbolFailed) or self._refusals.tell(event.symbol)
+        ]
 
     def _on_timescale(self, reply: TimescaleUpdate, at: float) -> None:
         self._on_data(reply, at)
@@ -751,7 +736,7 @@ class ClientProtocol:
         if series.held and series not in self._given_up:
             # The server went on as if it had sent a bar that never came: what this connection shows next cannot fill the gap.
             self._hold(series, at)
-            bars = min(MOST_BARS_A_REQUEST, max(series.bars_missed(self._server_now(at)), 10))
+            bars = min(MOST_BARS_A_REQUEST, max(series.bars_missed(self._server.now(at)), 10))
             self._create_series(series.symbol, series.interval, bars, _BACKFILL)
         elif series in self._given_up and not series.held:
             self._let_go(series)
@@ -794,7 +779,7 @@ class ClientProtocol:
         subscription = next((each for each, own in self._subscriptions.items() if own == session), None)
         if subscription is not None:
             self._send(ChartDeleteSession(ChartDeleteSession.Params(session)))
-            self._begin_series(subscription, AGAIN, series.bars_missed(self._server_now(at)))
+            self._begin_series(subscription, AGAIN, series.bars_missed(self._server.now(at)))
 
     # --- gaps -----------------------------------------------------------------------------------------------------
 
@@ -838,7 +823,7 @@ class ClientProtocol:
             self._counts["unclaimed"] += 1
             return
         if p.series in chart.history:
-            more = chart.history[p.series].completed(p.details, self._server_now(at))
+            more = chart.history[p.series].completed(p.details, self._server.now(at))
             if more:
                 self._send(RequestMoreData(RequestMoreData.Params(p.session, p.series, more)))
         if p.series in chart.backfills:
@@ -936,37 +921,22 @@ class ClientProtocol:
 
     def _refuse(self, symbol: str, interval: str = "") -> None:
         """This will not come. No data is no stall where nothing else of a symbol is waited for."""
-        self._refused.add((symbol, interval))
-        concerned = [each for each in self._subscriptions if symbol in (each.symbol, quoted_symbol(each.symbol))]
-        waited_for = {each.symbol for each in concerned if self._may_come(each)}
-        for each in concerned:
-            if each.symbol not in waited_for:
-                self._watch.forget(each.symbol)
+        for name in self._refusals.refuse(symbol, interval, self._subscriptions):
+            self._watch.forget(name)
 
     def _admit(self, symbol: str) -> None:
-        """Quotes that were refused come after all."""
-        if (symbol, "") in self._refused:
-            self._refused.remove((symbol, ""))
-            for each in self._subscriptions:
-                if quoted_symbol(each.symbol) == symbol:
-                    self._watch.expect(each.symbol)
-
-    def _may_come(self, subscription: Subscription) -> bool:
-        """Whether the server has not refused all that this one is for."""
-        symbol, interval = subscription.symbol, subscription.interval or ""
-        quotes = (subscription.ticks or subscription.quotes) and (quoted_symbol(symbol), "") not in self._refused
-        return quotes or (subscription.wants_bars and (symbol, interval) not in self._refused)
+        for name in self._refusals.admit(symbol, self._subscriptions):
+            self._watch.expect(name)
 
     @property
     def refused(self) -> bool:
         """Whether the server has refused everything that is subscribed to, so that nothing will come on this connection."""
-        # Most of the time nothing is refused, and this is looked at often.
-        return bool(self._refused and self._subscriptions) and not any(map(self._may_come, self._subscriptions))
+        return self._refusals.all_of(self._subscriptions)
 
     def _lose(self, series: Series, at: float) -> None:
         """A series that was to be restored will not be."""
         if series in self._given_up:
-            gap = series.give_up(self._server_now(at) or at, self._events)
+            gap = series.give_up(self._server.now(at) or at, self._events)
             self._let_go(series)
             self._conclude(gap)
 
@@ -985,12 +955,9 @@ class ClientProtocol:
 
     def _on_unknown(self, reply: Unknown, at: float) -> None:
         self._counts["unknown"] += 1
-        method = reply.method if reply.method in self._unknown or len(self._unknown) < _MOST_METHODS else "*"
-        count, last = self._unknown.get(method, (0, -math.inf))
-        due = at - last >= _NOTICE_EVERY
-        self._unknown[method] = (count + 1, at if due else last)
-        if due:
-            self._events.append(Notice(at, "unknown", method, count + 1))
+        notice = self._unknown.note(reply.method, at)
+        if notice is not None:
+            self._events.append(notice)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -1011,12 +978,8 @@ class ClientProtocol:
             self._studies.close(series, self._events)
         for series in [series for series, moment in self._given_up.items() if moment <= now]:
             self._settle(series, now)
-        self._watch.look(now, self._server_now(now))
+        self._watch.look(now, self._server.now(now))
         self._plan_closes()
-
-    def _server_now(self, at: float) -> float | None:
-        """The server's time at a moment of ours."""
-        return None if self._server_seen_at is None else self._server_s + (at - self._server_seen_at)
 
     def _closes(self) -> list[tuple[float, Series]]:
         return [
@@ -1026,9 +989,7 @@ class ClientProtocol:
     def _local(self, series: Series) -> float:
         """When this series' forming bar is to be closed, on the connection's clock."""
         due = series.due()
-        if due is None or self._server_seen_at is None:
-            return math.inf
-        return self._server_seen_at + (due - self._server_s)
+        return math.inf if due is None else self._server.ours(due)
 
     def _plan_closes(self) -> None:
         closes = min((moment for moment, _ in self._closes()), default=math.inf)

@@ -293,6 +293,13 @@ def test_packets_of_other_sessions_are_counted_and_dropped(talk: Talk) -> None:
     assert talk.client.statistics().unclaimed == 2
 
 
+def test_quotes_of_other_symbols_are_counted_and_dropped_whatever_they_say(talk: Talk) -> None:
+    assert talk.hear("qsd", talk.qs, {"n": "EX:OTHER", "s": "ok", "v": {"lp": 1}}) == []
+    assert talk.hear("qsd", talk.qs, {"n": "EX:OTHER", "s": "error", "errmsg": "no_such_symbol"}) == []
+    assert talk.client.statistics().unclaimed == 2
+    assert not talk.client.refused
+
+
 def test_symbol_info_keeps_what_it_does_not_know(talk: Talk) -> None:
     info = {"name": "SYM", "type": "stock", "novel": [1]}
     assert talk.hear("symbol_resolved", talk.cs, talk.alias, info) == [
