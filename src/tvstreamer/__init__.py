@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "tvstreamer.wsclient": ("HistoryResult", "QuoteSnapshot", "TvWSClient"),
+    "tvstreamer.wsclient": ("TvWSClient",),
+    "tvstreamer.answers": ("HistoryResult", "QuoteSnapshot"),
     "tvstreamer.protocol.history": ("HistoryProgress",),
     "tvstreamer.protocol.limits": ("Limits",),
     "tvstreamer.streaming": ("StreamRouter",),
@@ -66,6 +67,7 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+    from tvstreamer.answers import HistoryResult, QuoteSnapshot
     from tvstreamer.auth import Credentials
     from tvstreamer.bar_replay import BarReplay
     from tvstreamer.clock import Clock, ScaledClock, SystemClock, VirtualClock
@@ -140,7 +142,7 @@ if TYPE_CHECKING:
     from tvstreamer.streaming import StreamRouter
     from tvstreamer.studies import Study
     from tvstreamer.symbols import Symbol
-    from tvstreamer.wsclient import HistoryResult, QuoteSnapshot, TvWSClient
+    from tvstreamer.wsclient import TvWSClient
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 

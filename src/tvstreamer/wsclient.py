@@ -15,17 +15,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from tvstreamer import __version__
+from tvstreamer.answers import HistoryResult, QuoteSnapshot, recorded_history, recorded_quotes
 from tvstreamer.auth import Credentials, TokenWatch
 from tvstreamer.bar_replay import BarReplay
 from tvstreamer.clock import Clock, Moment, VirtualClock, instant
 from tvstreamer.continuity import Ledger
 from tvstreamer.errors import InvalidPlan, LocalProtocolError, MailboxFull, TapeMismatch, TransportTimeout, shorten
-from tvstreamer.events import Bar, Event, Quote
+from tvstreamer.events import Event
 from tvstreamer.intervals import Interval
 from tvstreamer.lifetimes import current_watch
 from tvstreamer.protocol.bar_replay import BarReplayProtocol
@@ -41,10 +41,11 @@ from tvstreamer.protocol.subscription import subscriptions as _read_subscription
 from tvstreamer.protocol.watchdogs import DEFAULT_WATCHDOGS, OFF, Watchdogs
 from tvstreamer.pump import LONGEST, EndOfStream, Pump, TapePump, Turning
 from tvstreamer.reconnect import Backoff, ReconnectPolicy
+from tvstreamer.recording import Recording
 from tvstreamer.sources import Source, open_source
 from tvstreamer.symbols import parse_symbol, quoted_symbol
+from tvstreamer.tape.format import Header
 from tvstreamer.tape.parts import Rotation
-from tvstreamer.transports.base import Connector, Transport
 
 if TYPE_CHECKING:
     from tvstreamer.faults import FaultPlan
@@ -76,55 +77,6 @@ class _Waiting:
         if self.request.done or self.request.pages != self._pages:
             self._pages = self.request.pages
             self.news.set()
-
-
-class HistoryResult(Sequence[Bar]):
-    """Bars, oldest first. `complete` tells whether they are all that was asked for, or all there are.
-
-    `limit` is what cut them: `limit` where the account may not see more. Without it and not `complete`, the server gave no more
-    bars and did not say why.
-    """
-
-    def __init__(self, bars: Sequence[Bar], *, complete: bool, limit: str | None = None) -> None:
-        self._bars = tuple(bars)
-        self.complete = complete
-        self.limit = limit
-
-    @overload
-    def __getitem__(self, index: int) -> Bar: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Bar]: ...
-    def __getitem__(self, index: int | slice) -> Bar | Sequence[Bar]:
-        return self._bars[index]
-
-    def __len__(self) -> int:
-        return len(self._bars)
-
-    def __repr__(self) -> str:
-        return f"<HistoryResult of {len(self)} bars, complete={self.complete}, limit={self.limit}>"
-
-
-class QuoteSnapshot(Mapping[str, Quote]):
-    """A `Quote` for each symbol.
-
-    `failed` has the reason for each that is unknown, or that this account may not see; the `status` of their quotes is not `ok`.
-    """
-
-    def __init__(self, quotes: Mapping[str, Quote], failed: Mapping[str, str]) -> None:
-        self._quotes = dict(quotes)
-        self.failed = dict(failed)
-
-    def __getitem__(self, symbol: str) -> Quote:
-        return self._quotes[symbol]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._quotes)
-
-    def __len__(self) -> int:
-        return len(self._quotes)
-
-    def __repr__(self) -> str:
-        return f"<QuoteSnapshot of {len(self)} symbols, {len(self.failed)} failed>"
 
 
 class TvWSClient:
@@ -246,10 +198,8 @@ class TvWSClient:
             timeout=timeout,
         )
         self._seed = seed
-        self._record = None if record is None else Path(record)
-        self._overwrite = overwrite
-        self._rotation = Rotation() if rotate is None else Rotation.parse(rotate)
-        self._fsync = fsync
+        rotation = Rotation() if rotate is None else Rotation.parse(rotate)
+        self._recording = None if record is None else Recording(record, overwrite=overwrite, rotation=rotation, fsync=fsync)
         self._threaded = threaded
         self._backlog = backlog
         if end is not None and end < begin:
@@ -257,9 +207,6 @@ class TvWSClient:
         self._window = (begin, end)
         self._source: Source | None = None
         self._pump: Turning | None = None
-        self._writer: Any = None
-        self._redactor: Any = None
-        self._recorded_in_all = (0, 0)
         self._thread: threading.Thread | None = None
         self._queue: deque[list[Event] | BaseException | None] = deque()
         self._arrived = threading.Event()
@@ -292,16 +239,13 @@ class TvWSClient:
             source = self._source = self._open()
             if source.tape is None or source.takes_token:
                 self._settings = replace(self._settings, token=self._token.start(source.clock.now()))
-            fresh = self._record is not None and not os.path.lexists(self._record)
             try:
                 pump = self._make_pump(source)
                 pump.connect()
             except BaseException:
-                empty = fresh and self._writer is not None and not self._writer.records
                 self._release()
-                if empty:
-                    # Nothing was recorded: a file that only stands in the way of the next attempt.
-                    cast(Path, self._record).unlink(missing_ok=True)
+                if self._recording is not None:
+                    self._recording.remove_if_empty()
                 raise
             self._pump = pump
             self._watch.opened(self)
@@ -325,9 +269,7 @@ class TvWSClient:
             settings = replace(settings, watchdogs=OFF, on_gap=on_gap)
         protocol = ClientProtocol(rng=rng, settings=settings)
         if source.tape is not None and not self._wanted:
-            if self._record is not None:
-                self._writer = self._make_writer(self._record, source, seed, source.clock.now())
-            return self._make_tape_pump(source, protocol)
+            return self._make_tape_pump(source, protocol, seed)
         for subscription in self._wanted:
             protocol.subscribe(subscription)
         connector = source.connector
@@ -335,39 +277,34 @@ class TvWSClient:
             from tvstreamer.transports.faulty import faulty
 
             connector = faulty(connector, self._faults, clock=source.clock)
-        if self._record is not None:
-            connector = self._recorded(self._record, source, connector, seed, reached=lambda: pump.reached)
+        if self._recording is not None:
+            connector = self._recording.tee(
+                connector, self._header(source, seed), self._secrets(), now=source.clock.now, reached=lambda: pump.reached
+            )
         pump = Pump(protocol, connector, source.clock, source.more, backoff=self._backoff(rng))
         return pump
-
-    def _recorded(
-        self, path: Path, source: Source, connector: Connector, seed: int | None, reached: Callable[[], float]
-    ) -> Connector:
-        from tvstreamer.transports.record import recording
-
-        start = source.clock.now()
-        opened: list[Transport] = []
-        if self._overwrite and path.exists():
-            # The tape that is there stays until there is something to take its place.
-            opened.append(connector())
-        try:
-            self._writer = self._make_writer(path, source, seed, start)
-        except BaseException:
-            for transport in opened:
-                transport.close()
-            raise
-        # A recording ends where everything up to then has been handled, or a replay would close bars that this run did not.
-        return recording(
-            lambda: opened.pop() if opened else connector(), self._writer, now=source.clock.now, reached=reached
-        )
 
     def _backoff(self, rng: random.Random) -> Backoff | None:
         return None if self._policy is None else Backoff(self._policy, rng)
 
-    def _make_tape_pump(self, source: Source, protocol: ClientProtocol) -> TapePump:
+    def _header(self, source: Source, seed: int | None) -> Header:
+        return Header(
+            start=source.clock.now(),
+            tool=f"tvstreamer {__version__}",
+            url=source.url,
+            subscriptions=[subscription.describe() for subscription in self._wanted],
+            seed=seed,
+            on_gap=self._settings.on_gap,
+        )
+
+    def _secrets(self) -> tuple[str, ...]:
+        return (*self._credentials.secrets(), self._token.token)
+
+    def _make_tape_pump(self, source: Source, protocol: ClientProtocol, seed: int | None) -> TapePump:
         from tvstreamer.tape.reader import TapeReader
 
         assert source.tape is not None
+        copy = None if self._recording is None else self._recording.copier(self._header(source, seed), self._secrets())
         reader = self._reader = TapeReader(source.tape)
         begin, end = self._window
         return TapePump(
@@ -377,7 +314,7 @@ class TvWSClient:
             source.clock,
             begin_ns=round(begin * 1e9),
             end_ns=None if end is None else round(end * 1e9),
-            copy=None if self._writer is None else self._writer.copy,
+            copy=copy,
         )
 
     def _records(self, reader: Any) -> Any:
@@ -386,36 +323,7 @@ class TvWSClient:
             from tvstreamer.tape.disturbed import disturbed
 
             return disturbed(reader, reader.header, self._faults)
-        return reader.packets() if self._writer is None else iter(reader)
-
-    def _make_writer(self, path: Path, source: Source, seed: int | None, start: float) -> Any:
-        from tvstreamer.tape.compression import compression_of
-        from tvstreamer.tape.format import Header
-        from tvstreamer.tape.redact import Redactor, new_key
-        from tvstreamer.tape.writer import TapeWriter
-
-        redactor = self._redactor = Redactor(
-            key=new_key(None if seed is None else random.Random(seed)),
-            secrets=(*self._credentials.secrets(), self._token.token),
-        )
-        header = Header(
-            start=start,
-            tool=f"tvstreamer {__version__}",
-            url=source.url,
-            subscriptions=[subscription.describe() for subscription in self._wanted],
-            seed=seed,
-            on_gap=self._settings.on_gap,
-        )
-        return TapeWriter(
-            path,
-            header,
-            redactor=redactor,
-            overwrite=self._overwrite,
-            rotate_bytes=self._rotation.bytes,
-            rotate_seconds=self._rotation.seconds,
-            fsync=self._fsync,
-            compress=compression_of(path),
-        )
+        return reader.packets() if self._recording is None else iter(reader)
 
     def close(self) -> None:
         """Ends the stream and waits for its end: the connection, the reader thread, the recording. Safe to repeat."""
@@ -437,8 +345,7 @@ class TvWSClient:
 
     def _release(self) -> None:
         self._watch.closed(self)
-        pump, writer, source = self._pump, self._writer, self._source
-        self._writer = None
+        pump, source = self._pump, self._source
         if pump is not None:
             pump.close()
             with pump.lock:
@@ -448,11 +355,8 @@ class TvWSClient:
             source.close()
         if self._reader is not None:
             self._reader.close()
-        if writer is not None:
-            try:
-                writer.finish()
-            finally:
-                self._recorded_in_all = (writer.messages, writer.bytes)
+        if self._recording is not None:
+            self._recording.finish()
 
     def __enter__(self) -> Self:
         self.connect()
@@ -512,8 +416,8 @@ class TvWSClient:
         if watch.due <= now:
             token = watch.renew(now)
             if token is not None:
-                if self._redactor is not None:
-                    self._redactor.learn([token])
+                if self._recording is not None:
+                    self._recording.learn(token)
                 with pump.lock:
                     pump.catch_up()
                     pump.protocol.authenticate(token)
@@ -687,7 +591,7 @@ class TvWSClient:
         assert self._pump is not None
         if self._source.tape is not None:
             try:
-                return self._recorded_history(self._source.tape, symbol, parsed, n, since, until)
+                return recorded_history(self._source.tape, symbol, parsed, n, start=since, end=until)
             except TapeMismatch:
                 if not self._source.asks_beside:
                     raise
@@ -765,25 +669,13 @@ class TvWSClient:
         request = None
         if self._source.tape is not None:
             try:
-                request = self._recorded_quotes(self._source.tape, names, chosen, exactly=not isinstance(fields, str))
+                request = recorded_quotes(self._source.tape, names, chosen, exactly=not isinstance(fields, str))
             except TapeMismatch:
                 if not self._source.asks_beside:
                     raise
         if request is None:
             request = self._ask(lambda protocol: protocol.request_quotes(names, chosen), timeout, lambda request: None)
         return QuoteSnapshot({name: request.quotes[name] for name in names}, request.failed)
-
-    def _recorded_quotes(
-        self, tape: Path, names: list[str], fields: tuple[str, ...] | None, *, exactly: bool
-    ) -> QuoteRequest:
-        from tvstreamer.tape.quotes import recorded_quotes
-
-        request = recorded_quotes(tape, names, fields, exactly=exactly)
-        if not request.done:
-            what = "all fields" if fields is None else f"the fields {', '.join(fields)}" if exactly else "such fields"
-            missing = ", ".join(name for name in names if name not in request.quotes)
-            raise TapeMismatch(f"{tape.name} holds no quote of {missing} with {what}")
-        return request
 
     def _ask(
         self, ask: Callable[[ClientProtocol], Asked], timeout: float, news: Callable[[Asked], None]
@@ -846,17 +738,6 @@ class TvWSClient:
         end = self._queue[-1] if self._queue else None
         raise end if isinstance(end, BaseException) else TransportTimeout("the stream ended before the answer")
 
-    def _recorded_history(
-        self, tape: Path, symbol: str, interval: Interval, n: int | None, start: float | None, end: float | None
-    ) -> HistoryResult:
-        from tvstreamer.tape.history import recorded_history
-
-        found = recorded_history(tape, symbol, str(interval), n, start=start, end=end)
-        if found is None:
-            what = f"{n} bars" if start is None else f"bars from {start:.0f} on"
-            raise TapeMismatch(f"{tape.name} holds no series of {symbol} {interval} with {what}")
-        return HistoryResult(found.bars, complete=found.complete, limit=found.limit)
-
     def statistics(self) -> ClientStatistics:
         """Counts so far."""
         return ClientStatistics() if self._pump is None else self._pump.protocol.statistics()
@@ -880,8 +761,7 @@ class TvWSClient:
     @property
     def written(self) -> tuple[int, int]:
         """Messages and bytes recorded so far."""
-        writer = self._writer
-        return self._recorded_in_all if writer is None else (writer.messages, writer.bytes)
+        return (0, 0) if self._recording is None else self._recording.written
 
     @property
     def source(self) -> Source | None:
