@@ -23,6 +23,7 @@ from tvstreamer.errors import (
     AuthError,
     ConnectFailed,
     RemoteProtocolError,
+    TapeError,
     TapeExhausted,
     TapeWriteError,
     TransportClosed,
@@ -343,7 +344,12 @@ class TapePump:
             for _ in range(self._batch):
                 if self._closing.is_set():
                     raise EndOfStream
-                record = self._waiting or next(self._records, None)
+                try:
+                    record = self._waiting or next(self._records, None)
+                except TapeError as error:
+                    # What the records before it told comes first.
+                    self._failure, self._over = error, True
+                    break
                 self._waiting = None
                 if record is None or (self._end_ns is not None and record.t > self._end_ns):
                     self._over = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from tvstreamer.errors import (
     FramingError,
     ServerError,
     TapeExhausted,
+    TapeFormatError,
     TapeWriteError,
     TransportClosed,
     TransportTimeout,
@@ -538,6 +540,19 @@ def test_a_framing_error_that_the_run_did_not_come_over_is_its_end() -> None:
     events, end = play(player(*opening(0), record(1, "recv", raw="~m~9~m~x"), record(2, "recv", price(1.5))))
     assert isinstance(end, FramingError)
     assert kinds(events) == ["Connected"]
+
+
+def test_what_a_tape_tells_before_a_line_that_is_broken_comes_before_the_error() -> None:
+    def records() -> Iterator[Record]:
+        yield from [*opening(0), record(1, "recv", price(1.5))]
+        raise TapeFormatError("not a record", path="tape", line=5)
+
+    pump = TapePump(ClientProtocol(rng=random.Random(1)), Header(start=START), records(), VirtualClock(START))
+    events, end = play(pump)
+    assert kinds(events) == ["Connected", "Tick"]
+    assert isinstance(end, TapeFormatError)
+    with pytest.raises(TapeFormatError):
+        pump.turn()
 
 
 def test_a_raw_message_is_framed_like_any_other() -> None:
