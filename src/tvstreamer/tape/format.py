@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -50,7 +50,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Happening(msgspec.Struct, gc=False):
-    t: int
+    t: Annotated[int, msgspec.Meta(ge=0)]
     c: int
     k: Kind
     raw: str | None = None
