@@ -21,7 +21,8 @@ _PLAIN = re.compile(
     # A spread may begin with a number or a bracket: 1/FX:EURUSD, (A:B+C:D)/2.
     r"([-+*/^().0-9]{0,31}[-+*/^(])?"
     r"[A-Za-z0-9_.\-]{1,32}:"
-    r"[^\s:={}\"\\\ud800-\udfff]([^\x00-\x1f\"\\{}\ud800-\udfff]{0,126}[^\s\"\\{}\ud800-\udfff])?"
+    r"[^\s\x00-\x1f\x7f-\x9f:={}\"\\\ud800-\udfff]"
+    r"([^\x00-\x1f\x7f-\x9f\"\\{}\ud800-\udfff]{0,126}[^\s\x00-\x1f\x7f-\x9f\"\\{}\ud800-\udfff])?"
 )
 _DEEPEST = 8
 

@@ -46,7 +46,7 @@ def test_a_symbol_is_stripped_and_put_in_upper_case(text: str, symbol: str) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1/2", "1+BTCUSDT", "BTCUSDT", ":BTCUSDT", "BINANCE:", "BINANCE:{}", 'A:"B"', "A: B", "A B:C", "A:B\nC", "A:\ud800", '={"a":1}'],
+    ["", "1/2", "1+BTCUSDT", "BTCUSDT", ":BTCUSDT", "BINANCE:", "BINANCE:{}", 'A:"B"', "A: B", "A B:C", "A:B\nC", "A:\x1bB", "A:B\x1b", "A:B\x07C", "A:\x7f", "A:B\x9bC", "A:\ud800", '={"a":1}'],
 )
 def test_what_is_no_symbol_is_refused_with_the_value_and_an_example(text: str) -> None:
     with pytest.raises(InvalidSymbol) as caught:
