@@ -211,7 +211,7 @@ def _tape(spec: str | os.PathLike[str], speed: float | str | None) -> Source:
     from tvstreamer.transports.replay import ReplayConnector
 
     path = Path(spec)
-    if not path.exists():
+    if not os.fspath(spec) or not path.exists():
         # A path made of an address that we do not know would have lost one of its slashes.
         raise InvalidSource(f"source {shorten(os.fspath(spec))}: no such file, and none of live, fake, ws://, wss://")
     if not (path.is_file() or path.is_dir()):

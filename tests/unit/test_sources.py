@@ -73,7 +73,7 @@ def test_a_connector_is_a_source_and_its_clock_decides_about_the_thread() -> Non
     "spec",
     [
         "live:host=", "live:port=1", "live:host", "live:host=a/b.c", "live:host=nowhere", "fake:seed=x", "fake:seed=-1", "fake:speed=0",
-        "fake:speed=inf", "fake:speed=fast", "fake:sed=1", "ws:", "ws://", "wss:/x", "ws://:80/x", "ws://h:0", "ws://h:65536/x", "wss://[h", "no-such-file.jsonl", 7, None,
+        "fake:speed=inf", "fake:speed=fast", "fake:sed=1", "ws:", "ws://", "wss:/x", "ws://:80/x", "ws://h:0", "ws://h:65536/x", "wss://[h", "no-such-file.jsonl", "", 7, None,
     ],
 )  # fmt: skip
 def test_what_names_nothing_is_refused_with_what_was_expected(spec: object) -> None:
