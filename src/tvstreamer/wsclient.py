@@ -64,6 +64,14 @@ def load_faults(faults: FaultPlan | str | os.PathLike[str] | None) -> FaultPlan 
     return plan_of(faults)
 
 
+def _check_window(begin: float, end: float | None) -> None:
+    for name, value in (("begin", begin), ("end", end)):
+        if value is not None and (not isinstance(value, int | float) or not 0 <= value < math.inf):
+            raise InvalidPlan(f"{name} {shorten(value)}: expected a number of seconds from 0")
+    if end is not None and end < begin:
+        raise InvalidPlan(f"begin {begin!r} and end {end!r}: expected an end behind the beginning")
+
+
 class _Waiting:
     """Somebody who waits in another thread than the one that reads."""
 
@@ -90,7 +98,7 @@ class TvWSClient:
     `token`, `sessionid` and `sessionid_sign` fall back on the environment (`TVSTREAMER_TOKEN`, `TVSTREAMER_SESSIONID`,
     `TVSTREAMER_SESSIONID_SIGN`). `speed` paces a tape or a fake: a factor, or `"max"`. With a `seed` everything random
     derives from it. `backlog` is how many events may wait for a slow consumer before it gets `MailboxFull`. `begin` and
-    `end` are seconds from a tape's start.
+    `end` are seconds from the start of a tape that is played whole.
 
     `record` is the path of a tape to write, compressed if it ends in `.gz` or `.zst`; `overwrite` allows it to replace one.
     `rotate` begins a new file after so much: `"100MB"`, `"1h"`, or both as `"100MB,1h"`. `fsync` says when what is recorded
@@ -202,8 +210,7 @@ class TvWSClient:
         self._recording = None if record is None else Recording(record, overwrite=overwrite, rotation=rotation, fsync=fsync)
         self._threaded = threaded
         self._backlog = backlog
-        if end is not None and end < begin:
-            raise InvalidPlan(f"begin {begin!r} and end {end!r}: expected an end behind the beginning")
+        _check_window(begin, end)
         self._window = (begin, end)
         self._source: Source | None = None
         self._pump: Turning | None = None
@@ -270,6 +277,8 @@ class TvWSClient:
         protocol = ClientProtocol(rng=rng, settings=settings)
         if source.tape is not None and not self._wanted:
             return self._make_tape_pump(source, protocol, seed)
+        if self._window != (0.0, None):
+            raise InvalidPlan("begin and end: expected a tape that is played whole, without subscriptions")
         for subscription in self._wanted:
             protocol.subscribe(subscription)
         connector = source.connector

@@ -178,6 +178,10 @@ def test_close_from_another_thread_ends_the_stream() -> None:
         ({"n_init_bars": 0}, InvalidPlan),
         ({"backlog": 0}, InvalidPlan),
         ({"begin": 10.0, "end": 5.0}, InvalidPlan),
+        ({"begin": -1.0}, InvalidPlan),
+        ({"begin": math.nan}, InvalidPlan),
+        ({"begin": "1"}, InvalidPlan),
+        ({"end": math.inf}, InvalidPlan),
         ({"faults": [faults.close(1006)]}, InvalidPlan),
         ({"auth": "env"}, InvalidPlan),
         ({"token": 7}, InvalidPlan),
@@ -189,6 +193,13 @@ def test_close_from_another_thread_ends_the_stream() -> None:
 def test_a_wrong_argument_is_refused_when_the_client_is_made(options: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         TvWSClient([PAIR], source="fake", **options)
+
+
+@pytest.mark.parametrize("window", [{"begin": 1.0}, {"end": 5.0}])
+@pytest.mark.parametrize("subscriptions", [[PAIR], []])
+def test_a_part_of_what_is_no_tape_played_whole_is_refused(subscriptions: list[Any], window: dict[str, float]) -> None:
+    with pytest.raises(InvalidPlan, match="begin and end: expected a tape that is played whole, without subscriptions"):
+        TvWSClient(subscriptions, source="fake:speed=max", **window).connect()
 
 
 @pytest.mark.parametrize("timeout", [None, "1", math.nan])
