@@ -31,14 +31,19 @@ class MailboxStatistics(msgspec.Struct, frozen=True):
     waiting: int
 
 
+def check_mailbox(size: int, policy: str) -> None:
+    """Raises `InvalidPlan` for what no mailbox can have."""
+    if size < 1:
+        raise InvalidPlan(f"mailbox size {size!r}: expected 1 or more")
+    if policy not in POLICIES:
+        raise InvalidPlan(f"mailbox policy {policy!r}: expected one of {', '.join(POLICIES)}")
+
+
 class Mailbox:
     """The bounded queue in front of one consumer."""
 
     def __init__(self, name: str, *, size: int = 1024, policy: Policy = "block") -> None:
-        if size < 1:
-            raise InvalidPlan(f"mailbox size {size!r}: expected 1 or more")
-        if policy not in POLICIES:
-            raise InvalidPlan(f"mailbox policy {policy!r}: expected one of {', '.join(POLICIES)}")
+        check_mailbox(size, policy)
         self.name = name
         self.size = size
         self.policy = policy

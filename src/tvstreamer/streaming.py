@@ -18,7 +18,7 @@ from tvstreamer.errors import MailboxFull, TransportTimeout
 from tvstreamer.events import Bar, Event, StudyUpdate, Tick
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.pump import LONGEST
-from tvstreamer.routing import Filter, Mailbox, MailboxStatistics, Policy, bars_of, studies_of, ticks_of
+from tvstreamer.routing import Filter, Mailbox, MailboxStatistics, Policy, bars_of, check_mailbox, studies_of, ticks_of
 from tvstreamer.symbols import quoted_symbol
 from tvstreamer.wsclient import TvWSClient
 
@@ -85,6 +85,7 @@ class StreamRouter:
         policy: Policy = "block",
         **options: Any,
     ) -> None:
+        check_mailbox(mailbox, policy)
         if isinstance(subscriptions_or_client, TvWSClient):
             self._client = subscriptions_or_client
         else:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tvstreamer import Bar, FakeServer, MailboxFull, StreamRouter, Symbol, Tick, TvWSClient
+from tvstreamer import Bar, FakeServer, InvalidPlan, MailboxFull, StreamRouter, Symbol, Tick, TvWSClient
 
 PAIR = ("BINANCE:BTCUSDT", "1")
 
@@ -99,6 +100,12 @@ def test_a_consumer_with_the_policy_error_fails_alone(tape: Path) -> None:
         assert list(ticks)
         with pytest.raises(MailboxFull):
             list(failing)
+
+
+@pytest.mark.parametrize("wrong", [{"mailbox": 0}, {"policy": "lifo"}])
+def test_what_no_mailbox_can_be_is_refused_when_the_router_is_made(tape: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidPlan, match="mailbox"):
+        StreamRouter([PAIR], source=tape, **wrong)
 
 
 def test_what_is_dropped_is_counted(tape: Path) -> None:
