@@ -14,7 +14,7 @@ import contextlib
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from tvstreamer.clock import Clock, VirtualClock
@@ -33,6 +33,7 @@ from tvstreamer.errors import (
 )
 from tvstreamer.events import Event
 from tvstreamer.protocol.client import ClientProtocol
+from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.reconnect import Backoff
 from tvstreamer.tape.format import Decoded, Header, Record, moment
 from tvstreamer.transports.base import Connector, Transport
@@ -84,7 +85,7 @@ class Pump:
 
     A connection that is lost, or given up because it has stalled or sends what cannot be read, is replaced as `backoff` says;
     without one the end of a connection is the end of the stream, and `turn` raises why. `more` tells whether the source has a
-    further connection of its own accord, as a tape does.
+    further connection of its own accord, as a tape does, for what is subscribed.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Pump:
         protocol: ClientProtocol,
         connector: Connector,
         clock: Clock,
-        more: Callable[[], bool] | None = None,
+        more: Callable[[Sequence[Subscription]], bool] | None = None,
         *,
         backoff: Backoff | None = None,
     ) -> None:
@@ -227,7 +228,7 @@ class Pump:
         if self._closing.is_set():
             self._end = EndOfStream()
         elif self._more is not None:
-            if self._more():
+            if self._more(self.protocol.subscriptions):
                 self.connect()
             else:
                 self._finish(failure or EndOfStream())

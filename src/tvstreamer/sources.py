@@ -41,7 +41,8 @@ class Source:
     connector: Connector
     seed: int | None = None
     tape: Path | None = None
-    more: Callable[[], bool] | None = None
+    more: Callable[[Sequence[Subscription]], bool] | None = None
+    """Given what is subscribed, whether a further connection of the tape answers it."""
     on_gap: str | None = None
     """What the client that recorded the tape did about gaps."""
     close: Callable[[], None] = field(default=lambda: None)
@@ -91,7 +92,7 @@ def open_source(
         if spec.partition(":")[0] == "fake":
             return _fake(fake_options(spec), seed, speed)
     if isinstance(spec, str | os.PathLike):
-        return _tape(spec, speed)
+        return _tape(spec, speed, subscriptions)
     if callable(spec):
         own_clock = clock or _clock_of(spec) or SystemClock()
         return Source("connector", "", own_clock, not isinstance(own_clock, VirtualClock), spec, seed)
@@ -207,7 +208,9 @@ def _fake(options: dict[str, str], seed: int | None, speed: float | str | None) 
     return Source("fake", "fake:", server.clock, threaded, server.connect, chosen, close=server.close)
 
 
-def _tape(spec: str | os.PathLike[str], speed: float | str | None) -> Source:
+def _tape(
+    spec: str | os.PathLike[str], speed: float | str | None, subscriptions: Sequence[Subscription]
+) -> Source:
     from tvstreamer.transports.replay import ReplayConnector
 
     path = Path(spec)
@@ -222,7 +225,7 @@ def _tape(spec: str | os.PathLike[str], speed: float | str | None) -> Source:
     def clock_from(start: float) -> Clock:
         return VirtualClock(start) if factor is None else ScaledClock(factor, start=start)
 
-    connector = ReplayConnector(path, clock_from)
+    connector = ReplayConnector(path, clock_from, subscriptions)
     header = connector.header
     return Source(
         "tape", str(path), connector.clock, False, connector, header.seed, path, connector.more, header.on_gap, connector.close

@@ -93,7 +93,7 @@ class TvWSClient:
     `subscriptions` is one of, or an iterable of, `Subscription`, `"EX:SYM"`, `("EX:SYM", "1")`. `source` is `live`,
     `live:host=prodata`, `fake:seed=7,speed=max`, a `ws://` address, the path of a tape, or any `Connector`, such as the
     `connect` of a `FakeServer`, whose clock is then the client's. A tape without subscriptions is played whole, as it was
-    recorded.
+    recorded; with subscriptions, those of its connections are that hold them all.
 
     `token`, `sessionid` and `sessionid_sign` fall back on the environment (`TVSTREAMER_TOKEN`, `TVSTREAMER_SESSIONID`,
     `TVSTREAMER_SESSIONID_SIGN`). `speed` paces a tape or a fake: a factor, or `"max"`. With a `seed` everything random

@@ -332,21 +332,32 @@ def test_a_tape_that_cannot_be_written_ends_the_stream() -> None:
 
 def test_a_source_that_has_another_connection_needs_no_delay() -> None:
     more = iter([True, False])
-    rig = started(Rig(server(until=5.0), server(until=7.0), more=lambda: next(more)))
+    rig = started(Rig(server(until=5.0), server(until=7.0), more=lambda _: next(more)))
     events, end = rig.run()
     assert isinstance(end, EndOfStream)
     assert rig.attempts == [0.0, 5.0]
     assert kinds(events) == ["Connected", "Disconnected", "Connected", "Disconnected"]
 
 
+def test_a_source_is_asked_for_another_connection_by_what_is_subscribed_by_then() -> None:
+    asked: list[list[str]] = []
+    rig = Rig(server(until=5.0), more=lambda wanted: asked.append([each.symbol for each in wanted]))
+    for symbol in ("T:A", "T:B"):
+        rig.protocol.subscribe(Subscription(symbol))
+    started(rig)
+    rig.protocol.unsubscribe(Subscription("T:A"))
+    assert isinstance(rig.run()[1], EndOfStream)
+    assert asked == [["T:B"]]
+
+
 def test_the_last_connection_of_a_source_may_end_with_the_servers_error() -> None:
-    rig = started(Rig(server(packet("protocol_error", "bad auth token"), until=5.0), more=lambda: False))
+    rig = started(Rig(server(packet("protocol_error", "bad auth token"), until=5.0), more=lambda _: False))
     assert isinstance(rig.run()[1], AuthError)
 
 
 def test_the_source_says_when_and_by_whom_a_connection_ended() -> None:
     ended = Broken(TransportClosed(1000, "done", at=START + 3.0, by_this_side=True))
-    rig = started(Rig(ended, more=lambda: False))
+    rig = started(Rig(ended, more=lambda _: False))
     events, end = rig.run()
     assert isinstance(end, EndOfStream)
     assert events == [Connected(START, 1)], "the client closed it when it was recorded"

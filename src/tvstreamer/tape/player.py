@@ -105,6 +105,14 @@ def alike(offers: Sequence[Offer], kind: str, symbol: str, interval: str) -> lis
     return exact or [pair for pair in named if base_symbol(pair[1].symbol) == symbol]
 
 
+def nearest_offer(offers: Sequence[Offer], what: str, kind: str) -> str:
+    """The one, of that kind if there is any, whose name is most like that; "" where there is none at all."""
+    same_kind = [offer for offer in offers if offer.kind == kind] or offers
+    named = {f"{offer.symbol} {offer.interval} {offer.study}".strip(): offer for offer in same_kind}
+    close = difflib.get_close_matches(what, list(named), n=1, cutoff=0.0)
+    return str(named[close[0]]) if close else ""
+
+
 def _canonical(resolution: str) -> str:
     try:
         return str(Interval.parse(resolution))
@@ -277,13 +285,8 @@ class Playback:
         what = f"{symbol} {interval}".strip()
         if fitting:
             raise TapeMismatch(f"{what} was asked for too late: the tape has been played past it", nearest=str(fitting[-1][1]))
-        raise TapeMismatch(f"{what} is not on the tape (connection {self.connection})", nearest=self._nearest(what, kind))
-
-    def _nearest(self, what: str, kind: str) -> str:
-        same_kind = [offer for offer in self._offers if offer.kind == kind] or self._offers
-        named = {f"{offer.symbol} {offer.interval}".strip(): offer for offer in same_kind}
-        close = difflib.get_close_matches(what, list(named), n=1, cutoff=0.0)
-        return str(named[close[0]]) if close else ""
+        nearest = nearest_offer(self._offers, what, kind)
+        raise TapeMismatch(f"{what} is not on the tape (connection {self.connection})", nearest=nearest)
 
     # --- what comes next ------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from tvstreamer.protocol import codec
 from tvstreamer.protocol.ids import is_for_ticks
 from tvstreamer.protocol.packets import QuoteCreateSession
 from tvstreamer.tape.compression import unpacked
-from tvstreamer.tape.format import Decoded, Footer, Header, MessageRecord, Record
+from tvstreamer.tape.format import KINDS, Decoded, Footer, Header, MessageRecord, Record
 from tvstreamer.tape.migrate import check_version
 from tvstreamer.tape.parts import next_path
 
@@ -408,6 +408,45 @@ def scan_sends(source: str | Path | BinaryIO) -> list[Record]:
                     if record is not None:
                         sends.append(record)
     return sends
+
+
+class Head(msgspec.Struct, gc=False):
+    """What a record says of its connection; what else it holds is passed over without being made into values."""
+
+    t: int = 0
+    c: int = 0
+    k: str = ""
+    url: str = ""
+    note: Any = None
+
+
+_heads = msgspec.json.Decoder(Head)
+
+
+def scan_heads(source: str | Path | BinaryIO) -> Iterator[Head | Record]:
+    """Each record, read no further than its head needs, up to the first line that is none."""
+    # What is broken further on is reported by whoever reads the tape itself.
+    with TapeReader(source) as reader, contextlib.suppress(TapeFormatError):
+        for block in reader.blocks():
+            try:
+                heads: list[Head] = _heads.decode_lines(block)
+            except _UNREADABLE:
+                for line in block.removesuffix(b"\n").split(b"\n"):
+                    head = _head(line)
+                    if head is None:
+                        return
+                    if head.k in KINDS:
+                        yield head
+            else:
+                yield from (head for head in heads if head.k in KINDS)
+
+
+def _head(line: bytes) -> Head | Record | None:
+    try:
+        return _heads.decode(line)
+    except _UNREADABLE:
+        record = _decode_oddity(line)
+        return record if isinstance(record, Record) else None
 
 
 def _only_echoes(line: bytes) -> bool:

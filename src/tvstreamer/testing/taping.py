@@ -20,7 +20,6 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
@@ -35,9 +34,9 @@ from tvstreamer.protocol import codec
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.sources import Source, open_source, parse_speed
 from tvstreamer.tape.compression import compression_of
+from tvstreamer.tape.connections import TapedConnection, taped_connections
 from tvstreamer.tape.exchanges import Exchange, canonical_url, read_exchange
 from tvstreamer.tape.format import Header, Record, moment
-from tvstreamer.tape.player import Offer, index
 from tvstreamer.tape.reader import TapeReader, scan_sends
 from tvstreamer.tape.redact import Redactor, new_key
 from tvstreamer.tape.writer import TapeWriter
@@ -79,30 +78,21 @@ _ANYBODY = Redactor(key=bytes(32))
 class _Part:
     """One connection of the tape that is replayed."""
 
-    number: int
-    opened: Record
-    offers: list[Offer]
+    taped: TapedConnection
     asks: list[Ask]
     playback: MatchedPlayback | None = None
     whole: bool = False
     """Played as it was recorded, to a client that named no subscriptions."""
-    beside: int = 0
-    """The connection that it was recorded beside, to hold what that one does not; 0 for none."""
-    shift: float = 0.0
-    """What its times lack to be those of that connection."""
 
     def holds(self, subscription: Subscription) -> bool:
-        symbol, interval = subscription.symbol, subscription.interval
-        series = {(offer.symbol, offer.interval) for offer in self.offers if offer.kind == "series"}
-        quotes = {offer.symbol for offer in self.offers if offer.kind == "quote"}
-        wanted_quotes = subscription.ticks or subscription.quotes
-        return not (subscription.wants_bars and (symbol, interval) not in series) and not (wanted_quotes and symbol not in quotes)
+        """Whether it has the series and the quotes; a study that it lacks is told of when it is asked for."""
+        return all(each.kind == "study" for each in self.taped.lacks([subscription]))
 
     def unplayed(self) -> list[str]:
         if self.whole:
             return []
         if self.playback is None:
-            return [f"connection {self.number}"]
+            return [f"connection {self.taped.number}"]
         # A symbol is resolved for the sake of a series, which is named itself.
         return [str(offer) for offer in self.playback.untaken if offer.kind != "symbol"]
 
@@ -238,12 +228,19 @@ class UsedTape:
         factor = parse_speed(speed)
         clock = VirtualClock(start) if factor is None else ScaledClock(factor, start=start)
 
+        wanted, place = list(subscriptions), 0
+
         def connect() -> Transport:
-            part = self._next(subscriptions)
+            nonlocal place
+            part = self._next(wanted, place)
+            # Bare connections may be those of several clients.
+            place = 0 if bare else part.taped.end
             return self._beside(part, header, clock)
 
-        def more() -> bool:
-            return self._fitting(subscriptions) is not None
+        def more(now: Sequence[Subscription]) -> bool:
+            # What was subscribed to meanwhile may have come, and come again, from a connection beside.
+            wanted[:] = [each for each in wanted if each in now]
+            return self._fitting(wanted, place) is not None
 
         kind = "tape" if not bare else "connector"
         tape = None if bare else self.path
@@ -262,10 +259,10 @@ class UsedTape:
         )
 
     def _start_of(self, part: _Part, header: Header) -> float:
-        return header.start if part is self._parts[0] else moment(header.start, part.opened.t)
+        return header.start if part is self._parts[0] else moment(header.start, part.taped.opened.t)
 
-    def _next(self, subscriptions: Sequence[Subscription]) -> _Part:
-        part = self._fitting(subscriptions)
+    def _next(self, subscriptions: Sequence[Subscription], place: int = 0) -> _Part:
+        part = self._fitting(subscriptions, place)
         if part is not None:
             return part
         left = self._left()
@@ -291,10 +288,11 @@ class UsedTape:
         raise TapeMismatch(f"{self.path.name}: no connection that has not been played holds all that is subscribed")
 
     def _left(self) -> list[_Part]:
-        return [part for part in self._parts if part.playback is None and not part.whole and not part.beside]
+        return [part for part in self._parts if part.playback is None and not part.whole and not part.taped.beside]
 
-    def _fitting(self, subscriptions: Sequence[Subscription]) -> _Part | None:
-        left = self._left()
+    def _fitting(self, subscriptions: Sequence[Subscription], place: int = 0) -> _Part | None:
+        """The first connection left for these, of those that began from that place of the tape on."""
+        left = [part for part in self._left() if part.taped.begin >= place]
         if self._options.match == "strict":
             left = left[:1]
         lenient = self._options.match == "lenient"
@@ -305,9 +303,10 @@ class UsedTape:
 
         def known() -> Iterator[SideConnection]:
             for each in self._parts:
-                if each.beside == part.number and each.playback is None and not each.whole:
-                    own = VirtualClock(moment(header.start, each.opened.t))
-                    yield SideConnection(self._play(each, header, own), own, each.shift)
+                taped = each.taped
+                if taped.beside == part.taped.number and each.playback is None and not each.whole:
+                    own = VirtualClock(moment(header.start, taped.opened.t))
+                    yield SideConnection(self._play(each, header, own), own, taped.shift)
 
         def record() -> SideConnection:
             source = self._recording(self._credentials, (), None, {})
@@ -315,7 +314,7 @@ class UsedTape:
             transport = source.connector()
             shift = clock.now() - transport.info.opened_at
             assert self._writer is not None
-            self._writer.note(self._recorded, {"beside": part.number, "shift": shift - self._shift}, self._last)
+            self._writer.note(self._recorded, {"beside": part.taped.number, "shift": shift - self._shift}, self._last)
             return SideConnection(transport, source.clock, shift)
 
         main = self._play(part, header, clock)
@@ -323,14 +322,14 @@ class UsedTape:
 
     def _play(self, part: _Part, header: Header, clock: Clock) -> ReplayTransport:
         part.playback = MatchedPlayback(
-            part.number,
-            _records(self.path, part.number),
-            part.offers,
+            part.taped.number,
+            _records(self.path, part.taped.number),
+            part.taped.offers,
             Expectation(part.asks, self._matchers, self._options.match),
             lenient=self._options.match == "lenient",
             before_replay=self._options.before_replay,
         )
-        return ReplayTransport(part.playback, header, part.opened, clock, self.path.name)
+        return ReplayTransport(part.playback, header, part.taped.opened, clock, self.path.name)
 
     @property
     def unplayed(self) -> list[str]:
@@ -556,24 +555,9 @@ class _Side:
 
 def _read(path: Path) -> tuple[Header, list[_Part]]:
     sends = scan_sends(path)
-    offers = index(sends)
-    parts: dict[int, _Part] = {}
     with TapeReader(path) as reader:
-        for record in reader:
-            if record.k == "open":
-                mine = [offer for offer in offers if offer.connection == record.c]
-                parts[record.c] = _Part(record.c, record, mine, recorded_questions(sends, record.c))
-            elif record.k == "note" and record.c in parts:
-                _note(record.note, parts[record.c], parts)
-        return reader.header, list(parts.values())
-
-
-def _note(note: Any, part: _Part, parts: Mapping[int, _Part]) -> None:
-    """A connection can only be beside one that came before it, and stands by itself."""
-    match note:
-        case {"beside": int(number), "shift": int() | float() as shift} if number < part.number and isfinite(shift):
-            if number in parts and not parts[number].beside:
-                part.beside, part.shift = number, float(shift)
+        header = reader.header
+    return header, [_Part(taped, recorded_questions(sends, taped.number)) for taped in taped_connections(path, sends)]
 
 
 def _records(path: Path, connection: int) -> Iterator[Record]:
@@ -589,12 +573,12 @@ def shape(path: Path) -> list[str]:
     """
     lines: list[str] = []
     sends = scan_sends(path)
-    parts = {part.number: part for part in _read(path)[1]}
-    kinds: dict[int, set[str]] = {number: set() for number, part in parts.items() if not part.beside}
+    parts = {taped.number: taped for taped in taped_connections(path, sends)}
+    kinds: dict[int, set[str]] = {number: set() for number, taped in parts.items() if not taped.beside}
     asked: dict[int, list[tuple[float, Ask]]] = {number: [] for number in kinds}
     http: list[str] = []
-    for number, part in parts.items():
-        asked[part.beside or number] += [(t / 1e9 + part.shift, ask) for t, ask in timed_questions(sends, number)]
+    for number, taped in parts.items():
+        asked[taped.beside or number] += [(t / 1e9 + taped.shift, ask) for t, ask in timed_questions(sends, number)]
     with TapeReader(path) as reader:
         for record in reader:
             if record.k == "http":

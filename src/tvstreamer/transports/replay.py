@@ -7,13 +7,16 @@ plays in real time or N times as fast. Either way the stamps handed out are the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from tvstreamer.clock import Clock
 from tvstreamer.errors import TapeExhausted, TransportClosed, TransportTimeout
+from tvstreamer.protocol.subscription import Subscription
+from tvstreamer.tape.connections import TapedConnection, answering, taped_connections, unanswered
 from tvstreamer.tape.format import Header, Record, moment
-from tvstreamer.tape.player import Offer, Playback, index
+from tvstreamer.tape.player import Playback
 from tvstreamer.tape.reader import TapeReader, scan_sends
 from tvstreamer.transports.base import OneReader, Received, TransportInfo
 
@@ -86,47 +89,67 @@ class ReplayTransport:
 
 
 class ReplayConnector:
-    """Hands out the connections of a tape one by one; raises `TapeExhausted` when there are no more."""
+    """Hands out those connections of a tape that hold what a client subscribes to, one after the other.
 
-    def __init__(self, path: Path, clock_from: Callable[[float], Clock]) -> None:
+    The first one is looked for at once where there are subscriptions: `TapeMismatch` says that there is none. Later on
+    `TapeExhausted` says that there are no more. The clock begins with the tape, or with the first connection where that is
+    not the tape's.
+    """
+
+    def __init__(
+        self, path: Path, clock_from: Callable[[float], Clock], subscriptions: Sequence[Subscription] = ()
+    ) -> None:
         self._path = path
+        self._wanted = subscriptions
+        self._next: TapedConnection | None = None
+        self._place = 0
+        """Behind the last record of the present connection, among all records."""
         self._reader = TapeReader(path)
         self.header = self._reader.header
-        self.clock = clock_from(self.header.start)
-        self._offers: list[Offer] | None = None
-        self._records = iter(self._reader)
-        self._opened: Record | None = None
+        self._records = enumerate(self._reader)
+        start = self.header.start
+        if subscriptions:
+            if not self.more(subscriptions):
+                raise unanswered(self._taped, subscriptions)
+            first = self._next
+            if first is not None and first is not self._taped[0]:
+                start = moment(start, first.opened.t)
+        self.clock = clock_from(start)
 
     def __repr__(self) -> str:
         return f"<ReplayConnector {str(self._path)!r}>"
 
-    def more(self) -> bool:
-        """Whether the tape holds a further connection. What is left of the present one is passed over."""
-        while self._opened is None:
-            record = next(self._records, None)
-            if record is None:
-                return False
-            if record.k == "open":
-                self._opened = record
-        return True
+    @cached_property
+    def _taped(self) -> list[TapedConnection]:
+        return taped_connections(self._path, scan_sends(self._path))
+
+    def more(self, subscriptions: Sequence[Subscription] = ()) -> bool:
+        """Whether the tape holds a further connection that answers these, one that begins behind the end of the present one."""
+        try:
+            self._next = answering(self._taped, subscriptions, self._place)
+        finally:
+            if self._next is None:
+                self.close()
+        return self._next is not None
 
     def __call__(self) -> ReplayTransport:
-        if not self.more():
+        if self._next is None:
+            self.more(self._wanted)
+        taped, self._next = self._next, None
+        if taped is None:
             raise TapeExhausted(f"{self._path}: the tape holds no further connection")
-        opened, self._opened = self._opened, None
-        assert opened is not None
-        if self._offers is None:
-            self._offers = index(scan_sends(self._path))
-        playback = Playback(opened.c, self._of_one_connection(), self._offers)
-        return ReplayTransport(playback, self.header, opened, self.clock, self._path.name)
+        self._place = taped.end
+        playback = Playback(taped.number, self._of(taped), taped.offers)
+        return ReplayTransport(playback, self.header, taped.opened, self.clock, self._path.name)
 
     def close(self) -> None:
         """Closes the file."""
         self._reader.close()
 
-    def _of_one_connection(self) -> Iterator[Record]:
-        for record in self._records:
-            if record.k == "open":
-                self._opened = record
+    def _of(self, taped: TapedConnection) -> Iterator[Record]:
+        """What the tape holds of a connection, read to its last record and not beyond, where the next may begin."""
+        for place, record in self._records:
+            if record.c == taped.number and record.k != "open":
+                yield record
+            if place + 1 >= taped.end:
                 return
-            yield record

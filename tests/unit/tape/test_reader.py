@@ -17,7 +17,7 @@ from tvstreamer.errors import MissingDependencyError, TapeFormatError, TapeVersi
 from tvstreamer.protocol.packets import Heartbeat, QuoteData, TickData, Unknown
 from tvstreamer.tape.compression import packer
 from tvstreamer.tape.format import Decoded, Record
-from tvstreamer.tape.reader import TapeReader, scan_sends
+from tvstreamer.tape.reader import TapeReader, scan_heads, scan_sends
 
 HEADER = b'{"tape":1,"start":1700000000.0,"tool":"by hand"}\n'
 
@@ -269,6 +269,25 @@ def test_what_was_sent_is_found_without_reading_the_rest() -> None:
     assert [(record.t, record.c) for record in found] == [(1, 1), (6, 2), (8, 2)]
 
 
+def test_heads_tell_of_every_record_up_to_the_first_line_that_is_none() -> None:
+    lines = [
+        b'{"t":1,"c":1,"k":"open","url":"u"}\n',
+        b'{"t":2,"c":1,"k":"note","note":{"a":1}}\n',
+        b'{"t":3,"c":2,"k":"recv","raw":"a lone \\ud800"}\n',
+        recv(4),
+    ]
+    heads = list(scan_heads(io.BytesIO(HEADER + b"".join(lines) + footer(b"", 4))))
+    assert [(head.t, head.c, head.k, head.url, head.note) for head in heads] == [
+        (1, 1, "open", "u", None), (2, 1, "note", "", {"a": 1}), (3, 2, "recv", "", None), (4, 1, "recv", "", None),
+    ]  # fmt: skip
+    whole = list(scan_heads(io.BytesIO(HEADER + recv(1) + footer(b"", 1))))
+    assert [head.t for head in whole] == [1]
+    torn = list(scan_heads(io.BytesIO(HEADER + lines[2] + footer(b"", 1) + recv(1) + b'{"t":2,"c')))
+    assert [head.t for head in torn] == [3, 1]
+    broken = list(scan_heads(io.BytesIO(HEADER + recv(1) + b"broken\n" + recv(2))))
+    assert [head.t for head in broken] == [1]
+
+
 def test_packets_are_what_the_payloads_decode_to_known_or_not() -> None:
     quote = b'{"m":"qsd","p":["qs_1",{"n":"A:B","s":"ok","v":{"lp":1.5}}]}'
     lines = [
@@ -478,6 +497,10 @@ def test_what_was_sent_is_found_in_all_parts(three: list[Path]) -> None:
     assert [record.t for record in scan_sends(three[0])] == [1, 3, 5]
     three[2].unlink()
     assert [record.t for record in scan_sends(three[0])] == [1, 3]
+
+
+def test_heads_are_those_of_the_records_of_all_parts(three: list[Path]) -> None:
+    assert [head.t for head in scan_heads(three[0])] == everything(TapeReader(three[0]))[0]
 
 
 def test_what_was_sent_is_found_up_to_where_a_recorder_was_killed(tmp_path: Path) -> None:

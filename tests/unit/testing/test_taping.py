@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tvstreamer import Bar, Event, FakeServer, FaultPlan, Subscription, TvWSClient, faults
+from tvstreamer import Bar, Event, FakeServer, FaultPlan, StreamRouter, Subscription, TvWSClient, faults
 from tvstreamer.errors import InvalidPlan, InvalidSource, TapeExhausted, TapeMismatch, TransportClosed
 from tvstreamer.protocol import framing
 from tvstreamer.testing import UsedTape, use_tape
@@ -88,6 +88,38 @@ def test_new_episodes_records_what_the_tape_does_not_hold_and_appends_it(path: P
         assert [event for event in stream(tape, ETH) if isinstance(event, Bar)] == [event for event in added if isinstance(event, Bar)]
         assert stream(tape) == first
     assert tape.all_played
+
+
+def beside_each_other(path: Path, *pairs: tuple[str, str]) -> list[list[Event]]:
+    """Records a client for each, which poll in turns; what each of them got."""
+    with use_tape(path, "once", source=SOURCE) as tape:
+        clients = [TvWSClient([pair], source=tape, n_init_bars=5, seed=1) for pair in pairs]
+        live: list[list[Event]] = [[] for _ in clients]
+        for _ in range(8):
+            for client, events in zip(clients, live, strict=True):
+                events += client.poll(60) or []
+        for client in clients:
+            client.close()
+    return live
+
+
+def test_what_clients_recorded_beside_each_other_plays_without_use_tape_too(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    live = dict(zip((BTC, ETH), beside_each_other(path, BTC, ETH), strict=True))
+    for pair, events in live.items():
+        with TvWSClient([pair], source=path) as client:
+            assert list(client.stream()) == events
+    router = StreamRouter([ETH], source=path)
+    assert list(router.iter_bars(ETH)) == [event for event in live[ETH] if isinstance(event, Bar)]
+    lacks = "connection 1 lacks BINANCE:ETHUSDT, BINANCE:ETHUSDT 5; connection 2 lacks BINANCE:BTCUSDT, BINANCE:BTCUSDT 1"
+    with pytest.raises(TapeMismatch, match=f"no connection of the tape holds all that is subscribed: {lacks}"):
+        TvWSClient([BTC, ETH], source=path).connect()
+
+
+def test_a_client_that_is_played_to_its_end_leaves_the_one_beside_it_to_others(tmp_path: Path) -> None:
+    live = beside_each_other(tmp_path / "tape.jsonl", BTC, BTC)
+    with use_tape(tmp_path / "tape.jsonl") as tape:
+        assert [stream(tape, count=None) for _ in live] == live
 
 
 def test_new_episodes_makes_a_tape_where_there_is_none(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import pytest
 from tvstreamer.clock import ScaledClock, VirtualClock
 from tvstreamer.errors import TapeExhausted, TapeMismatch, TransportClosed, TransportTimeout
 from tvstreamer.protocol import framing
+from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.tape.format import Header
 from tvstreamer.tape.redact import Redactor
 from tvstreamer.tape.writer import TapeWriter
-from tvstreamer.transports.replay import ReplayConnector
+from tvstreamer.transports.replay import ReplayConnector, ReplayTransport
 
 START = 1_700_000_000.0
 
@@ -96,6 +97,91 @@ def test_asking_for_what_is_not_there_is_a_mismatch(connector: ReplayConnector) 
     with pytest.raises(TapeMismatch, match="A:B"):
         transport.send(framing.packet('{"m":"quote_add_symbols","p":["qs_1","A:B"]}'))
     connector.close()
+
+
+# --- whose connection it is -------------------------------------------------------------------------------------------
+
+
+def quotes(symbol: str) -> str:
+    return framing.packet(f'{{"m":"quote_add_symbols","p":["qs_{symbol[-1]}","{symbol}"]}}')
+
+
+def price(symbol: str, price: float) -> str:
+    values = f'{{"n":"{symbol}","s":"ok","v":{{"lp":{price}}}}}'
+    return framing.packet(f'{{"m":"qsd","p":["qs_{symbol[-1]}",{values}]}}')
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A tape of two clients beside each other, the first of which comes again after both; nobody saw it end."""
+    path = tmp_path / "shared.jsonl"
+    with TapeWriter(path, Header(start=START), redactor=Redactor(key=b"k" * 32)) as writer:
+        writer.opened(1, "wss://one/", START + 1)
+        writer.opened(2, "wss://two/", START + 2)
+        writer.sent(1, quotes("T:A"), START + 3)
+        writer.sent(2, quotes("T:B"), START + 3)
+        writer.received(2, price("T:B", 1), START + 4)
+        writer.received(1, price("T:A", 2), START + 5)
+        writer.received(2, price("T:B", 3), START + 6)
+        writer.closed(2, 4001, "enough", "server", START + 7)
+        writer.received(1, beat(1), START + 8)
+        writer.opened(3, "wss://one/", START + 9)
+        writer.sent(3, quotes("T:A"), START + 10)
+        writer.received(3, price("T:A", 4), START + 11)
+    return path
+
+
+def received(transport: ReplayTransport) -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = []
+    with pytest.raises(TransportClosed):
+        while True:
+            found.append(transport.recv())
+    return found
+
+
+def test_a_client_gets_the_connection_that_holds_what_it_wants_and_nothing_of_another(shared: Path) -> None:
+    connector = ReplayConnector(shared, VirtualClock, [Subscription("T:B")])
+    assert connector.clock.now() == START + 2, "where that connection begins"
+    transport = connector()
+    assert (transport.info.url, transport.info.opened_at) == ("wss://two/", START + 2)
+    transport.send(quotes("T:B"))
+    assert received(transport) == [(price("T:B", 1), START + 4), (price("T:B", 3), START + 6)]
+    assert not connector.more([Subscription("T:B")])
+    with pytest.raises(TapeExhausted):
+        connector()
+
+
+def test_after_the_end_of_one_it_gets_the_next_that_holds_what_it_wants_by_then(shared: Path) -> None:
+    connector = ReplayConnector(shared, VirtualClock, [Subscription("T:A")])
+    assert connector.clock.now() == START, "that of the tape, as this is its first connection"
+    first = connector()
+    first.send(quotes("T:A"))
+    assert received(first) == [(price("T:A", 2), START + 5), (beat(1), START + 8)]
+    assert not connector.more([Subscription("T:A"), Subscription("T:C")])
+    connector = ReplayConnector(shared, VirtualClock, [Subscription("T:A")])
+    received(connector())
+    assert connector.more([Subscription("T:A")])
+    second = connector()
+    second.send(quotes("T:A"))
+    assert received(second) == [(price("T:A", 4), START + 11)]
+    connector.close()
+
+
+def test_one_that_was_given_up_is_passed_over(shared: Path) -> None:
+    connector = ReplayConnector(shared, VirtualClock, [Subscription("T:A")])
+    connector().close()
+    second = connector()
+    assert second.info.opened_at == START + 9
+    second.send(quotes("T:A"))
+    assert second.recv().text == price("T:A", 4)
+    connector.close()
+
+
+def test_what_no_connection_holds_is_a_mismatch_before_anything_is_played(shared: Path) -> None:
+    with pytest.raises(TapeMismatch, match=r"T:C is not on the tape; the nearest on the tape is T:[AB] \(quote"):
+        ReplayConnector(shared, VirtualClock, [Subscription("T:C")])
+    with pytest.raises(TapeMismatch, match="connection 1 lacks T:B; connection 2 lacks T:A; connection 3 lacks T:B"):
+        ReplayConnector(shared, VirtualClock, [Subscription("T:A"), Subscription("T:B")])
 
 
 def test_close_ends_it_for_reader_and_writer(connector: ReplayConnector) -> None:
