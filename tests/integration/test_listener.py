@@ -109,6 +109,34 @@ def test_a_failure_of_the_server_ends_one_connection_and_is_told_as_that(caplog:
     assert "LookupError: x" in caplog.text
 
 
+class Stuck(ScriptedConnection):
+    """A server that says more than a socket takes, and whose code fails while it waits."""
+
+    def __init__(self) -> None:
+        super().__init__("x" * 20_000_000)
+
+    def next_deadline(self) -> float | None:
+        return None if self._outgoing else 0.0
+
+    def handle_deadline(self, now: float) -> None:
+        raise LookupError("while it waits")
+
+
+def test_a_failure_while_a_client_takes_nothing_ends_that_client_alone(caplog: pytest.LogCaptureFixture) -> None:
+    stuck, sound = Stuck(), ScriptedConnection(echo=True)
+    made = iter([stuck, sound])
+    with Listener(lambda: (next(made), CLOCK)) as listener:
+        unlucky, steady = connect(listener.url, clock=CLOCK), connect(listener.url, clock=CLOCK)
+        with pytest.raises(TransportClosed) as ended:
+            stuck.next_heard(20)
+        steady.send("still here")
+        assert steady.recv(20).text == "still here"
+        unlucky.close()
+        steady.close()
+    assert (ended.value.code, ended.value.reason) == (1011, "internal error")
+    assert "LookupError: while it waits" in caplog.text
+
+
 def test_on_a_scaled_clock_a_deadline_fires_in_scaled_time() -> None:
     clock = ScaledClock(1000.0, start=1000.0)
     connection = ScriptedConnection()

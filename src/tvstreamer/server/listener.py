@@ -74,6 +74,7 @@ LOOK: Final = 0.25
 
 _TIMER_STEP: Final = 1e-6
 """What a moment since the epoch, as a float, may be off by, in seconds."""
+_FAILED: Final = (1011, "internal error")
 _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError)
 
 
@@ -281,6 +282,8 @@ class _Client:
         self._heard = float("-inf")
         """When the client last asked for something."""
         self._goodbye: tuple[int, str] | None = None
+        self._failure: Exception | None = None
+        """What went wrong while nothing could be written."""
         self._early: list[Any] = []
         self._fragments: list[bytes] = []
 
@@ -305,13 +308,15 @@ class _Client:
         except* _GONE:
             logger.debug("= a client went away without a goodbye")
         except* Exception:
-            self._goodbye = self._goodbye or (1011, "internal error")
+            self._goodbye = self._goodbye or _FAILED
             with anyio.CancelScope(shield=True), anyio.move_on_after(GOODBYE_DEADLINE), suppress(*_GONE):
-                self._websocket.fail(1011, "internal error")
+                self._websocket.fail(*_FAILED)
                 await self._put()
             raise
         finally:
             connection.disconnected(clock.now(), *self._how_it_ended())
+        if self._failure is not None:
+            raise self._failure
 
     def wake(self) -> None:
         self._woken.set()
@@ -339,7 +344,13 @@ class _Client:
                 self._cut(connection.closing)
             return
         now = clock.now()
-        connection.let_time_pass(now, most_unsent=self._most_unsent)
+        try:
+            connection.let_time_pass(now, most_unsent=self._most_unsent)
+        except Exception as error:
+            # It is raised where this client alone is served, as whoever looks here looks after all of them.
+            self._failure = error
+            self._cut(_FAILED)
+            return
         if self._slow_client == "drop" and connection.unsent > self._most_unsent:
             connection.give_up(1013, f"too slow: {connection.unsent} characters unsent", now)
         if connection.closing is not None:
