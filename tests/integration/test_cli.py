@@ -326,6 +326,24 @@ def test_a_served_tape_answers_what_was_recorded(recorded: tuple[Path, bytes]) -
     assert len(lines) >= 90
 
 
+def test_what_goes_wrong_in_a_server_is_told_once_for_each_connection(recorded: tuple[Path, bytes], tmp_path: Path) -> None:
+    tape = tmp_path / "broken.jsonl"
+    lines = recorded[0].read_bytes().splitlines(keepends=True)
+    tape.write_bytes(b"".join([*lines[:40], b"no record\n", *lines[40:]]))
+    with running("serve", tape, "--speed", "max") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        url = process.stdout.readline().decode().strip()
+        for _ in range(2):
+            stream = run("stream", "--source", url, "-s", SYMBOL, "-i", "1", "--reconnect", "off")
+            assert stream.returncode == 4, stream.stderr
+        assert process.stderr.readline() == f"serving {tape}; Ctrl-C stops\n".encode()
+        said = [process.stderr.readline().decode() for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b""
+    assert said == [f"tvstreamer: connection {number} failed: {tape}:41: not a record: b'no record'\n" for number in (1, 2)]
+
+
 def test_a_refused_token_is_never_shown(server: str, tmp_path: Path) -> None:
     tape = tmp_path / "t.jsonl"
     words = ["record", "--source", server, "-s", SYMBOL, "-o", tape, "--events", "-", "--max-events", 5]

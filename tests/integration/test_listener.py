@@ -106,6 +106,7 @@ def test_a_failure_of_the_server_ends_one_connection_and_is_told_as_that(caplog:
     with pytest.raises(TransportClosed) as ended:
         faulty.next_heard(20)
     assert (ended.value.code, ended.value.reason) == (1011, "internal error")
+    assert "! connection 1 failed" in caplog.text
     assert "LookupError: x" in caplog.text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from tvstreamer.cli.failures import failures_told
 from tvstreamer.cli.output import say
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.serve import looks
@@ -32,6 +33,7 @@ def proxy(
     plan = None if faults is None else load_plan(faults)
     with (
         Stopping() as stopping,
+        failures_told(),
         Proxy(
             to, to_ca=to_ca, record=record, overwrite=overwrite, rotate=rotate, fsync=fsync, faults=plan, host=host, port=listen
         ) as passage,

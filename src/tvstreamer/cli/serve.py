@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from tvstreamer.cli.failures import failures_told
 from tvstreamer.cli.output import say
 from tvstreamer.cli.run import INTERRUPTED
 from tvstreamer.cli.stopping import Stopping
@@ -79,7 +80,7 @@ def serve(
         slow_client=slow_client,
         faults=None if faults is None else load_plan(faults),
     )
-    with Stopping() as stopping, server:
+    with Stopping() as stopping, failures_told(), server:
         if tls_ca is not None:
             _write(tls_ca, server.ca_pem.read_bytes())
         # The address is the one thing that another program needs, so it alone is on standard output.

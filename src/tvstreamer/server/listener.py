@@ -242,7 +242,7 @@ class Listener:
             logger.debug("= a client went away during the handshake")
         except Exception:
             # A fault in one connection's code must not take the other clients down with it.
-            logger.exception("! a connection failed")
+            logger.exception("! %s failed", client.name)
         finally:
             self._clients.discard(client)
             client.let_go()
@@ -317,6 +317,11 @@ class _Client:
             connection.disconnected(clock.now(), *self._how_it_ended())
         if self._failure is not None:
             raise self._failure
+
+    @property
+    def name(self) -> str:
+        """What to call it: a connection goes by the number that it has in the journal."""
+        return "a request" if self._served is None else f"connection {self._served[0].number}"
 
     def wake(self) -> None:
         self._woken.set()
