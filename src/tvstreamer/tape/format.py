@@ -49,8 +49,12 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         return encode_line(keys)
 
 
+Offset = Annotated[int, msgspec.Meta(ge=0)]
+"""Nanoseconds since a tape's start."""
+
+
 class _Happening(msgspec.Struct, gc=False):
-    t: Annotated[int, msgspec.Meta(ge=0)]
+    t: Offset
     c: int
     k: Kind
     raw: str | None = None
@@ -97,7 +101,7 @@ class PacketRecord(_Happening, gc=False):
 class MessageRecord(msgspec.Struct, gc=False):
     """A `PacketRecord` of a message, with nothing but what such a one has: nearly all of a tape, and quicker to make."""
 
-    t: int
+    t: Offset
     c: int
     k: Literal["recv", "send"]
     p: list[codec.AnyPacket] | None = None

@@ -34,13 +34,13 @@ def read(data: bytes) -> TapeReader:
     return TapeReader(io.BytesIO(data))
 
 
-def everything(reader: TapeReader) -> tuple[list[int], list[str]]:
+def everything(reader: TapeReader, *, packets: bool = False) -> tuple[list[int], list[str]]:
     """The times of all records, and all errors on the way."""
     times: list[int] = []
     errors: list[str] = []
     while True:
         try:
-            for record in reader:
+            for record in reader.packets() if packets else reader:
                 times.append(record.t)
             return times, errors
         except TapeFormatError as error:
@@ -143,6 +143,7 @@ def test_a_header_alone_is_a_tape_without_records() -> None:
 
 @pytest.mark.parametrize("broken", [b"\n", b"nonsense\n", b"[]\n", b'{"t":1}\n', b'{"t":"x","c":1,"k":"recv","raw":""}\n', b'{"t":1,"c":1,"k":"other"}\n', b'{"t":-1,"c":1,"k":"recv","raw":""}\n', b"\xff\n", b'{"k":"end"}\n', b"[" * 5000 + b"\n"])
 def test_a_broken_line_is_an_error_with_its_number_and_reading_goes_on_behind_it(broken: bytes) -> None:
+    assert everything(read(HEADER + recv(1) + broken + recv(2)), packets=True)[0] == [1, 2]
     reader = read(HEADER + recv(1) + broken + recv(2))
     times, errors = everything(reader)
     assert times == [1, 2]
