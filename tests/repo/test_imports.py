@@ -93,6 +93,34 @@ def test_what_a_facade_promises_is_what_it_finds_and_what_type_checkers_read(fac
     assert len(set(listed)) == len(listed)
 
 
+STAR = """
+import json, sys
+for name in json.loads(sys.argv[2]):
+    sys.modules[name] = None
+names = {}
+exec(f"from {sys.argv[1]} import *", names)
+json.dump(sorted(set(names) - {"__builtins__"}), sys.stdout)
+"""
+OPTIONAL = ["httpx", "hypothesis", "keyring", "pyarrow", "_pytest", "pytest", "trustme", "tzdata", "typer", "vcr"]
+
+
+@pytest.mark.parametrize(
+    ("facade", "absent", "without"),
+    [
+        (tvstreamer, OPTIONAL, set()),
+        (tvstreamer.testing, [], set()),
+        (tvstreamer.testing, ["hypothesis"], {"TradingViewMachine"}),
+        (tvstreamer.testing, ["vcr"], {"TapePersister"}),
+        (tvstreamer.testing, OPTIONAL, {"TapePersister", "TapeWarning", "TradingViewMachine"}),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, ModuleType) else None,
+)
+def test_all_of_a_facade_that_is_installed_can_be_had_at_once(facade: ModuleType, absent: list[str], without: set[str]) -> None:
+    words = [sys.executable, "-c", STAR, facade.__name__, json.dumps(absent)]
+    run = subprocess.run(words, env={**os.environ, "PYTHONPATH": str(SRC)}, capture_output=True, text=True, timeout=60, check=True)
+    assert set(json.loads(run.stdout)) == set(facade.__all__) - without
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'tvstreamer' has no attribute 'Candle'"):
         _ = tvstreamer.Candle

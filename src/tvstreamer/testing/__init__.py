@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
@@ -16,6 +17,8 @@ _HOMES = {
     "tvstreamer.testing.taping": ("UsedTape", "use_tape"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_NEEDS = {"TapePersister": "vcr", "TapeWarning": "pytest", "TradingViewMachine": "hypothesis"}
+"""Names that are only there with a package which does not come with `tvstreamer` itself."""
 
 __all__ = [
     "TapePersister",
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
     from tvstreamer.testing.machine import TradingViewMachine
     from tvstreamer.testing.scorecard import score_client
     from tvstreamer.testing.taping import UsedTape, use_tape
+else:
+    # `import *` takes what is there. Whoever asks for one of the others by its name is told what to install.
+    __all__ = [name for name in __all__ if name not in _NEEDS or find_spec(_NEEDS[name])]
 
 
 def __getattr__(name: str) -> Any:
