@@ -69,7 +69,8 @@ RESTORE_TIMEOUT: Final = 30.0
 """Seconds that the server has for the bars that fill a gap; after that the gap is told as one that cannot be filled."""
 
 ANSWER_TIMEOUT: Final = 30.0
-"""Seconds that the server has for the first answer to a series; then it is asked once more, and has as many again."""
+"""Seconds that the server has for the first answer to a series, or the first quote of a symbol; then it is asked once more, and
+has as many again."""
 
 TICK_FIELDS: Final = ("lp", "lp_time", "volume", "session", "timezone", "session_holidays")
 """The quote fields that a tick is made of, and those that say when there may be any."""

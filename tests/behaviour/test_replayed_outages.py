@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tvstreamer import FaultPlan, faults
+from tvstreamer import FaultPlan, Subscription, faults
 from tvstreamer.errors import TvError
 from tvstreamer.events import Bar, Event
 from tvstreamer.server.fake import FakeServer
@@ -117,6 +118,43 @@ def test_what_is_subscribed_again_much_later_begins_anew_on_the_replay_too(run: 
     run.client.subscribe(PAIR)
     run.watch(150)
     run.check()
+
+
+SATURDAY = 1_755_961_200.0
+"""2025-08-23 15:00 UTC: the market is closed, and of its symbols comes a first quote and nothing more."""
+
+
+def answers_lost(tape: Path, times: int | None, count: int) -> list[list[bytes]]:
+    """What comes of first quotes that get lost so many times, live and in both ways to replay it."""
+    plan = FaultPlan([faults.drop(method="qsd", times=times)])
+    wanted = [Subscription("NASDAQ:AAPL", quotes=True), Subscription("NASDAQ:MSFT")]
+
+    def told(subscriptions: object = (), **options: object) -> list[bytes]:
+        with TvWSClient(subscriptions, **options) as client:  # type: ignore[arg-type]
+            events: list[bytes] = []
+            while len(events) < count and (batch := client.poll(20)) is not None:
+                events += lines(batch)
+            return events
+
+    with FakeServer(speed="max", start=SATURDAY) as server:
+        live = told(wanted, source=server.connect, clock=server.clock, faults=plan, record=tape)
+    return [live, told(wanted, source=tape)[: len(live)], told(source=tape)[: len(live)]]
+
+
+def test_first_quotes_that_get_lost_are_asked_for_again_and_both_ways_to_replay_it_tell_the_same(tmp_path: Path) -> None:
+    live, *replays = answers_lost(tmp_path / "tape.jsonl", 1, 4)
+    assert [json.loads(event)["type"] for event in live] == ["connected", "tick", "quote", "tick"]
+    assert [json.loads(event)["symbol"] for event in live[1:]] == ["NASDAQ:AAPL", "NASDAQ:AAPL", "NASDAQ:MSFT"]
+    assert replays == [live, live]
+
+
+def test_first_quotes_that_never_come_are_told_and_both_ways_to_replay_it_tell_the_same(tmp_path: Path) -> None:
+    live, *replays = answers_lost(tmp_path / "tape.jsonl", None, 3)
+    failed = [json.loads(event) for event in live[1:]]
+    assert [(each["symbol"], each["reason"]) for each in failed] == [
+        ("NASDAQ:AAPL", "no answer for 60 s"), ("NASDAQ:MSFT", "no answer for 60 s"),
+    ]  # fmt: skip
+    assert replays == [live, live]
 
 
 def test_a_first_answer_that_got_lost_is_asked_for_again_and_both_ways_to_replay_it_tell_the_same(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ class Aliases:
         """Series that the live client removed. That they are gone is still told, as the last thing of them."""
         self._symbols: dict[tuple[str, str], list[tuple[str, str]]] = {}
         self._quotes: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self._answered: set[tuple[str, str]] = set()
+        """The live quotes of which something has come."""
         self._heads: dict[str, list[str]] = {}
         """How the beginning of a quote or bar update is rewritten, while nothing new is learned."""
 
@@ -50,11 +52,19 @@ class Aliases:
     def bind_quote(self, recorded: tuple[str, str], live: tuple[str, str]) -> None:
         """(quote session, symbol string) on both sides."""
         self._heads.clear()
+        self._answered.discard(live)
         _add(self._quotes, recorded, live)
 
     def has_quote(self, session: str, name: str) -> bool:
         """Whether any recorded quote stands for this live one."""
-        return any((session, name) in targets for targets in self._quotes.values())
+        return self._recorded_quote(session, name) is not None
+
+    def unanswered_quote(self, session: str, name: str) -> tuple[str, str] | None:
+        """The recorded quote that stands for this live one and has brought nothing so far; None where there is none."""
+        return None if (session, name) in self._answered else self._recorded_quote(session, name)
+
+    def _recorded_quote(self, session: str, name: str) -> tuple[str, str] | None:
+        return next((recorded for recorded, targets in self._quotes.items() if (session, name) in targets), None)
 
     def forget_series(self, session: str, series: str | None = None) -> None:
         """Nothing more for this live series, or for all of a chart session."""
@@ -108,9 +118,9 @@ class Aliases:
     def _rewrite(self, method: Any, p: list[Any]) -> list[list[Any]]:
         match method, p:
             case "qsd", [str(session), {"n": str(name), **rest}, *tail]:
-                return [[qs, {"n": n, **rest}, *tail] for qs, n in self._quotes.get((session, name), ())]
+                return [[qs, {"n": n, **rest}, *tail] for qs, n in self._answer(session, name)]
             case "quote_completed", [str(session), str(name), *tail]:
-                return [[qs, n, *tail] for qs, n in self._quotes.get((session, name), ())]
+                return [[qs, n, *tail] for qs, n in self._answer(session, name)]
             case ("symbol_resolved" | "symbol_error"), [str(session), str(alias), *tail]:
                 return [[cs, a, *tail] for cs, a in self._symbols.get((session, alias), ())]
             case ("timescale_update" | "du"), [str(session), dict(objects), *tail]:
@@ -134,6 +144,12 @@ class Aliases:
             case _, [str(session), *tail]:
                 return [[live, *tail] for live in self._sessions(session)]
         return [p]
+
+    def _answer(self, session: str, name: str) -> list[tuple[str, str]]:
+        """The live quotes that something comes for."""
+        lives = self._quotes.get((session, name), [])
+        self._answered.update(lives)
+        return lives
 
     def _rewrite_objects(self, session: str, objects: dict[str, Any], tail: list[Any]) -> list[list[Any]]:
         """Bars of several series in one packet go to the chart session that each of them now belongs to."""

@@ -115,6 +115,7 @@ _BACKFILL = "backfill"
 _ANEW = "anew"
 """A series that begins anew although one of its symbol and interval was lost with a connection: the consumer had ended that one
 meanwhile, when there was no connection to tell it to, and so no other trace of it is on a tape."""
+_NO_ANSWER = f"no answer for {2 * ANSWER_TIMEOUT:g} s"
 _STALLED = re.compile(r"stalled: ([a-z]+) for ([0-9.]+) s")
 
 
@@ -283,7 +284,7 @@ class ClientProtocol:
             self._events.append(Stalled(now, self._connection, stalled[1], float(stalled[2])))
         reason = "disconnected" if stalled is None else "stalled"
         lost = not by_us or code != 1000
-        followed = [state.symbol for quotes in self._quotes.values() if quotes.ticks for state in quotes.states.values()]
+        followed = [symbol for quotes in self._quotes.values() if quotes.ticks for symbol in quotes.symbols]
         if lost:
             # What was sent behind the last thing that came is lost, however much later the loss was noticed.
             silent = self._watch.progress if stalled is not None and stalled[1] == "progress" else self._watch.bytes
@@ -478,9 +479,9 @@ class ClientProtocol:
         wanted = self._quote_session(kinds) if any(kinds) else None
         name = wire_quote(symbol)
         for session, quotes in list(self._quotes.items()):
-            if session != wanted and name in quotes.states:
+            if session != wanted and name in quotes:
                 self._send(QuoteRemoveSymbols([session, name]))
-        if wanted is not None and name not in self._quotes[wanted].states:
+        if wanted is not None and name not in self._quotes[wanted]:
             self._send(QuoteAddSymbols([wanted, name]))
 
     def _quote_session(self, kinds: tuple[bool, bool]) -> str:
@@ -569,8 +570,10 @@ class ClientProtocol:
                 self._quotes.pop(p.session, None)
                 self._snapshots.pop(p.session, None)
             case QuoteAddSymbols(session=session, names=names) if session in self._quotes:
+                until = self._watch.bytes + ANSWER_TIMEOUT
+                self._next_miss = min(self._next_miss, until)
                 for name in names:
-                    self._quotes[session].add(name)
+                    self._quotes[session].add(name, until)
                     if self._quotes[session].ticks:
                         self._tell_lost_ticks(symbol_name(name))
             case QuoteRemoveSymbols(session=session, names=names) if session in self._quotes:
@@ -685,9 +688,12 @@ class ClientProtocol:
         self._refuse(symbol_name(update.n))
 
     def _on_quote_completed(self, reply: QuoteCompleted, at: float) -> None:
-        request = self._snapshots.get(reply.p.session)
-        if request is not None:
-            request.completed(reply.p.symbol, at)
+        p = reply.p
+        if p.session in self._quotes:
+            # All has come that there is, even if that is nothing.
+            self._quotes[p.session].answered(p.symbol)
+        elif p.session in self._snapshots:
+            self._snapshots[p.session].completed(p.symbol, at)
 
     def _once_per_symbol(self, since: int) -> None:
         """Drops the `SymbolFailed` that repeats what another session was told of the same symbol."""
@@ -756,15 +762,17 @@ class ClientProtocol:
         for series, until in list(self._awaited.items()):
             if until <= at:
                 self._miss(series, at)
-        self._next_miss = min(self._awaited.values(), default=math.inf)
+        for session, quotes in self._quotes.items():
+            if quotes.due <= at:
+                self._miss_quotes(session, quotes, at)
+        self._next_miss = min((*self._awaited.values(), *(quotes.due for quotes in self._quotes.values())), default=math.inf)
 
     def _miss(self, series: Series, at: float) -> None:
         """The first answer to a series did not come: the series is asked for once more, or has failed."""
         session = next((session for session, chart in self._charts.items() if series in chart.series.values()), None)
         if session is None or self._charts[session].purpose == AGAIN:
             del self._awaited[series]
-            reason = f"no answer for {2 * ANSWER_TIMEOUT:g} s"
-            self._events.append(SeriesFailed(series.symbol, series.interval, at, reason))
+            self._events.append(SeriesFailed(series.symbol, series.interval, at, _NO_ANSWER))
             self._lose(series, at)
             return
         del self._charts[session]
@@ -780,6 +788,18 @@ class ClientProtocol:
         if subscription is not None:
             self._send(ChartDeleteSession(ChartDeleteSession.Params(session)))
             self._begin_series(subscription, AGAIN, series.bars_missed(self._server.now(at)))
+
+    def _miss_quotes(self, session: str, quotes: QuoteSession, at: float) -> None:
+        """First quotes did not come: their symbols are added once more, or have failed."""
+        again, failed = quotes.miss(at, at + ANSWER_TIMEOUT)
+        told = self._refusals.told
+        self._events += [SymbolFailed(symbol, at, _NO_ANSWER) for symbol in failed if symbol not in told]
+        # On a tape nobody is subscribed, and the commands that asked again follow.
+        followed = {wire_quote(each.symbol) for each in self._subscriptions}
+        names = [name for name in again if name in followed]
+        if names:
+            self._send(QuoteRemoveSymbols([session, *names]))
+            self._send(QuoteAddSymbols([session, *names]))
 
     # --- gaps -----------------------------------------------------------------------------------------------------
 

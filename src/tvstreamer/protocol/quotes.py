@@ -7,7 +7,7 @@ number 1e+100 means that there is none.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -39,31 +39,99 @@ class QuoteState:
         """The merged state; kept where a session is there for quotes."""
 
 
-class QuoteSession:
-    """One quote session: which symbols it follows, and which events it is there for."""
+class _Awaited(NamedTuple):
+    """A symbol of which nothing has come yet; `again` where it was asked for again, or is about to be."""
 
-    __slots__ = ("quotes", "states", "ticks")
+    state: QuoteState
+    until: float
+    again: bool
+
+
+class QuoteSession:
+    """One quote session: which symbols it follows, and which events it is there for.
+
+    A symbol that is added waits for its first answer: an update, a reason why there are none, or the word that all has come.
+    """
+
+    __slots__ = ("_again", "_awaited", "_states", "quotes", "ticks")
 
     def __init__(self, *, ticks: bool, quotes: bool) -> None:
         self.ticks = ticks
         self.quotes = quotes
-        self.states: dict[str, QuoteState] = {}
+        self._states: dict[str, QuoteState] = {}
+        """Of those that have been answered: what nearly every update is for is found at once."""
+        self._awaited: dict[str, _Awaited] = {}
+        self._again: set[str] = set()
+        """Those that were not answered, and have not been added again since."""
 
-    def add(self, name: str) -> None:
-        """Follows a symbol, by the string that the server will repeat. What was known of it before is forgotten."""
-        self.states[name] = QuoteState(symbol_name(name))
+    def __contains__(self, name: str) -> bool:
+        return name in self._states or name in self._awaited
+
+    @property
+    def symbols(self) -> list[str]:
+        """What it follows."""
+        return [*(state.symbol for state in self._states.values()), *(each.state.symbol for each in self._awaited.values())]
+
+    def add(self, name: str, until: float = math.inf) -> None:
+        """Follows a symbol, by the string that the server will repeat. What was known of it before is forgotten.
+
+        Its first answer is to come by then, unless it has had one already: to be added twice is no reason to get another.
+        """
+        if name in self._states:
+            self._states[name] = QuoteState(symbol_name(name))
+        else:
+            self._awaited[name] = _Awaited(QuoteState(symbol_name(name)), until, name in self._again)
+        self._again.discard(name)
 
     def remove(self, name: str) -> None:
-        self.states.pop(name, None)
+        self._states.pop(name, None)
+        self._awaited.pop(name, None)
+
+    # --- first answers ---------------------------------------------------------------------------------------------
+
+    def answered(self, name: str) -> QuoteState | None:
+        """Something has come of a symbol that waited for it; None where there is none."""
+        awaited = self._awaited.pop(name, None)
+        if awaited is None:
+            return None
+        self._again.discard(name)
+        self._states[name] = awaited.state
+        return awaited.state
+
+    @property
+    def due(self) -> float:
+        """When the first answer that is awaited should be here."""
+        return min((each.until for each in self._awaited.values()), default=math.inf)
+
+    def miss(self, at: float, until: float) -> tuple[list[str], list[str]]:
+        """Which first answers should have come by now: the strings of those that are to be added again, and have until then,
+        and the symbols of those that were."""
+        again: list[str] = []
+        failed: list[str] = []
+        for name, each in list(self._awaited.items()):
+            if each.until > at:
+                continue
+            if each.again:
+                failed.append(each.state.symbol)
+                self.answered(name)
+            else:
+                again.append(name)
+                self._again.add(name)
+                self._awaited[name] = _Awaited(each.state, until, True)
+        return again, failed
+
+    # --- updates ---------------------------------------------------------------------------------------------------
 
     def apply(self, update: QuoteUpdate | TickUpdate, at: float, events: list[Event]) -> TickValues | None:
         """Merges an update and appends the events due; returns what in it concerns ticks.
 
         None where this session does not follow that symbol.
         """
-        state = self.states.get(update.n)
+        state = self._states.get(update.n)
         if state is None:
-            return None
+            state = self.answered(update.n)
+            if state is None:
+                return None
         changes = update.v if isinstance(update.v, TickValues) else tick_values(update.v)
         if self.ticks:
             price, volume, moment = changes.lp, changes.volume, changes.lp_time
@@ -96,9 +164,11 @@ class QuoteSession:
 
     def refuse(self, update: QuoteUpdate | TickUpdate, at: float, events: list[Event]) -> bool:
         """Takes an update that says why there are no quotes of its symbol; False where this session does not follow it."""
-        state = self.states.get(update.n)
+        state = self._states.get(update.n)
         if state is None:
-            return False
+            state = self.answered(update.n)
+            if state is None:
+                return False
         events.append(SymbolFailed(state.symbol, at, update.errmsg or update.s))
         if self.quotes:
             self._tell(state, update, at, events)

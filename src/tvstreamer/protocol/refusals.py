@@ -11,12 +11,13 @@ from tvstreamer.symbols import quoted_symbol
 class Refusals:
     """What will not come on this connection: bars of a symbol and interval, or a symbol's quotes, ticks among them."""
 
-    __slots__ = ("_told", "refused")
+    __slots__ = ("refused", "told")
 
     def __init__(self) -> None:
         self.refused: set[tuple[str, str]] = set()
         """Symbols with the interval of bars, or "" for quotes. Most of the time there are none, and this is looked at often."""
-        self._told: set[str] = set()
+        self.told: set[str] = set()
+        """Symbols that are known to have failed."""
 
     def __repr__(self) -> str:
         return f"<Refusals {sorted(self.refused)}>"
@@ -24,12 +25,12 @@ class Refusals:
     def connected(self) -> None:
         """A new connection, which has refused nothing yet."""
         self.refused.clear()
-        self._told.clear()
+        self.told.clear()
 
     def tell(self, symbol: str) -> bool:
         """Whether it is news that this symbol has failed: several sessions may be told so."""
-        fresh = symbol not in self._told
-        self._told.add(symbol)
+        fresh = symbol not in self.told
+        self.told.add(symbol)
         return fresh
 
     def refuse(self, symbol: str, interval: str, asked: Iterable[Subscription]) -> list[str]:

@@ -141,6 +141,8 @@ class Playback:
         self._series: dict[tuple[str, str], Offer] = {}
         """Which one is played to each live series."""
         self._turnarounds: dict[tuple[str, str], str] = {}
+        self._unanswered: dict[tuple[str, str], tuple[str, str]] = {}
+        """The recorded quote of each live one that was removed before anything came of it."""
 
     def __repr__(self) -> str:
         return f"<Playback of connection {self.connection}, {len(self._taken)} of {len(self._offers)} offers taken>"
@@ -189,14 +191,16 @@ class Playback:
                     self._answer_with(own, p.session, p.alias)
             case QuoteAddSymbols(session=session, names=names):
                 for name in names:
-                    offer = self._offers[self._find("quote", symbol_name(name), "", purpose=purpose(session))]
-                    self._aliases.bind_quote((offer.session, offer.name), (session, name))
+                    self._aliases.bind_quote(self._quote(session, name), (session, name))
             case RemoveSeries(p=p):
                 self._aliases.forget_series(p.session, p.series)
             case ChartDeleteSession(p=p):
                 self._aliases.forget_series(p.session)
             case QuoteRemoveSymbols(session=session, names=names):
                 for name in names:
+                    recorded = self._aliases.unanswered_quote(session, name)
+                    if recorded is not None:
+                        self._unanswered[session, name] = recorded
                     self._aliases.forget_quote(session, name)
             case QuoteDeleteSession(p=p):
                 self._aliases.forget_quote(p.session)
@@ -218,6 +222,21 @@ class Playback:
         """Whether a command repeats a question that the recorded client left at that: this one is not answered either."""
         session = getattr(getattr(command, "p", None), "session", "")
         return _purpose(session) == AGAIN and all(_purpose(offer.session) != AGAIN for offer in self._offers)
+
+    def _quote(self, session: str, name: str) -> tuple[str, str]:
+        """The recorded quote session, and string, that stand for a symbol which the live client adds to one of its own.
+
+        A symbol without an answer is added again. Where the recorded client has left it at that it stays with what it had, as
+        what comes late is for it as well.
+        """
+        before = self._unanswered.pop((session, name), None)
+        try:
+            offer = self._offers[self._find("quote", symbol_name(name), "", purpose=purpose(session))]
+        except TapeMismatch:
+            if before is None:
+                raise
+            return before
+        return offer.session, offer.name
 
     def _more(self, series: Offer | None) -> None:
         """Takes the recorded request for older bars of a series; they come to the live one as all that concerns it does."""

@@ -302,3 +302,16 @@ def test_that_a_series_is_gone_is_told_to_who_removed_it_but_not_to_who_ended_it
     aliases.forget_series("cs_L")
     assert aliases.rewrite(packet("series_deleted", "cs_R", "s1")) == []
     assert aliases.rewrite(packet("series_deleted", "cs_R", "s2")) == [packet("series_deleted", "cs_M", "y1")]
+
+
+def test_a_quote_is_unanswered_until_something_comes_for_it(aliases: Aliases) -> None:
+    live = ("qs_L", "=A:B")
+    for answer in (packet("quote_completed", "qs_R", "A:B"), quote("qs_R", "A:B", lp=1.0)):
+        assert aliases.unanswered_quote(*live) == ("qs_R", "A:B")
+        aliases.rewrite(quote("qs_R", "C:D", lp=1.0))
+        assert aliases.unanswered_quote(*live) == ("qs_R", "A:B")
+        aliases.rewrite(answer)
+        assert aliases.unanswered_quote(*live) is None
+        aliases.bind_quote(("qs_R", "A:B"), live)
+    aliases.forget_quote(*live)
+    assert aliases.unanswered_quote(*live) is None

@@ -579,6 +579,98 @@ def test_what_is_over_is_not_asked_for_again(how: str) -> None:
     assert talk.read() == ["~h~1"]
 
 
+QUOTE_AGAIN = ["~h~1", "quote_remove_symbols", "quote_add_symbols"]
+"""What is sent where first quotes did not come and a heartbeat says what time it is."""
+
+
+def test_first_quotes_that_do_not_come_are_asked_for_again_and_all_at_once() -> None:
+    talk = Talk(*(Subscription(symbol) for symbol in ("EX:SYM", "EX:OTHER", "EX:THIRD")))
+    talk.hear("qsd", talk.qs, {"n": "EX:THIRD", "s": "ok", "v": {"lp": 1.0}})
+    assert talk.hear_text("~h~1", at=29.9) == []
+    assert talk.read() == ["~h~1"]
+    assert talk.hear_text("~h~1", at=30.0) == []
+    assert talk.read() == QUOTE_AGAIN
+    assert [command.p[1:] for command in talk.sent[-2:]] == [["EX:SYM", "EX:OTHER"]] * 2
+    assert talk.quote(lp=2.0, at=31.0) == [Tick("EX:SYM", 31.0, 2.0, None)]
+    assert talk.hear_text("~h~1", at=60.0) == [SymbolFailed("EX:OTHER", 60.0, "no answer for 60 s")]
+    assert talk.hear_text("~h~1", at=900.0) == []
+    assert talk.read() == ["~h~1"] * 2
+    late = talk.hear("qsd", talk.qs, {"n": "EX:OTHER", "s": "ok", "v": {"lp": 3.0}}, at=901.0)
+    assert late == [Tick("EX:OTHER", 901.0, 3.0, None)], "it may still come"
+
+
+@pytest.mark.parametrize("answer", ["update", "error", "completed", "removed", "lost"])
+def test_quotes_that_were_answered_are_not_asked_for_again(answer: str) -> None:
+    talk = Talk(Subscription("EX:SYM"))
+    if answer == "update":
+        talk.quote(volume=1e100)
+    elif answer == "error":
+        talk.hear("qsd", talk.qs, {"n": "EX:SYM", "s": "error", "errmsg": "no_such_symbol", "v": {}})
+    elif answer == "completed":
+        talk.hear("quote_completed", talk.qs, "EX:SYM")
+    elif answer == "removed":
+        talk.client.unsubscribe(Subscription("EX:SYM"))
+    else:
+        talk.lose(20.0)
+        talk.reconnect(21.0)
+        talk.hear_text("~h~0", at=22.0)
+    talk.read()
+    assert talk.hear_text("~h~1", at=50.0) == []
+    assert talk.read() == ["~h~1"]
+
+
+def test_each_subscription_gets_both_questions() -> None:
+    talk = Talk(Subscription("EX:SYM"))
+    talk.hear_text("~h~1", at=30.0)
+    talk.client.unsubscribe(Subscription("EX:SYM"))
+    talk.client.subscribe(Subscription("EX:SYM"))
+    talk.read()
+    assert talk.hear_text("~h~1", at=60.0) == []
+    assert talk.read() == QUOTE_AGAIN
+    assert talk.hear_text("~h~1", at=90.0) == [SymbolFailed("EX:SYM", 90.0, "no answer for 60 s")]
+
+
+def test_a_symbol_that_is_known_to_have_failed_is_not_told_again_where_its_quotes_do_not_come_either() -> None:
+    talk = Talk(PAIR)
+    assert talk.hear("symbol_error", talk.cs, talk.alias, "invalid symbol") == [SymbolFailed("EX:SYM", 1.0, "invalid symbol")]
+    assert [talk.hear_text("~h~1", at=at) for at in (31.0, 62.0)] == [[], []]
+    other = Talk(PAIR)
+    other.complete()
+    told = [*other.hear_text("~h~1", at=31.0), *other.hear_text("~h~1", at=62.0)]
+    assert told == [SymbolFailed("EX:SYM", 62.0, "no answer for 60 s")]
+    refused = other.hear("qsd", other.qs, {"n": "EX:SYM", "s": "error", "errmsg": "no_such_symbol", "v": {}}, at=63.0)
+    assert refused == [SymbolFailed("EX:SYM", 63.0, "no_such_symbol")], "the reason is news"
+
+
+def test_ticks_that_were_missed_are_told_of_a_symbol_that_had_no_quote_yet() -> None:
+    talk = Talk(Subscription("EX:SYM"))
+    talk.lose(2.0)
+    assert Gap("EX:SYM", None, 0.0, 3.0, "disconnected", None, None) in talk.reconnect(3.0)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_tape_of_quotes_that_did_not_come_tells_the_same(answered: bool) -> None:
+    live, tape = Talk(Subscription("EX:SYM", quotes=True)), ClientProtocol(rng=random.Random(2))
+    tape.adopt_connection(0.0)
+    told: list[Event] = []
+    played = tape.events()[1:]
+    for beat in range(10):
+        live.read()
+        for command in live.sent:
+            tape.adopt(codec.encode(command))
+        live.sent.clear()
+        text = f"~h~{beat}"
+        if answered and beat == 4:
+            text = json.dumps({"m": "qsd", "p": [live.qs, {"n": "EX:SYM", "s": "ok", "v": {"lp": 1.0}}]})
+        told += live.hear_text(text, at=10.0 * beat)
+        tape.receive(framing.packet(text), 10.0 * beat)
+        played += tape.events()
+        assert tape.messages_to_send() == [framing.packet(text)] * (not text.startswith("{"))
+    assert told == played
+    quote = Quote("EX:SYM", 40.0, "ok", {"lp": 1.0}, {"lp": 1.0})
+    assert told == ([Tick("EX:SYM", 40.0, 1.0, None), quote] if answered else [SymbolFailed("EX:SYM", 60.0, "no answer for 60 s")])
+
+
 def test_a_tape_of_an_answer_that_did_not_come_tells_the_same() -> None:
     live, tape = Talk(Subscription("EX:SYM", "1", ticks=False)), ClientProtocol(rng=random.Random(2))
     tape.adopt_connection(0.0)

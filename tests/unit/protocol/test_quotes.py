@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -205,6 +206,12 @@ def test_a_symbol_that_is_added_again_starts_anew() -> None:
     assert told({"ch": 1.0}) == [Quote(NAME, 5.0, "ok", {"ch": 1.0}, {"ch": 1.0})]
 
 
+def test_what_was_answered_may_be_refused_later() -> None:
+    told = Told()
+    told({"lp": 1.0})
+    assert told.refused("permission_denied", "no more") == [SymbolFailed(NAME, 5.0, "no more")]
+
+
 def test_two_symbols_do_not_know_of_each_other() -> None:
     told = Told()
     told.session.add("EX:OTHER")
@@ -237,3 +244,46 @@ def test_a_number_is_a_float_or_none(value: object, expected: float | None) -> N
     found = number(value)
     assert found == expected
     assert found is None or type(found) is float
+
+
+# --- first answers ------------------------------------------------------------------------------------------------------
+
+
+def test_a_symbol_waits_for_its_first_answer() -> None:
+    session = QuoteSession(ticks=True, quotes=False)
+    assert session.due == math.inf
+    session.add(NAME, 30.0)
+    session.add("EX:OTHER", 40.0)
+    assert (session.due, session.symbols, NAME in session, "EX:NONE" in session) == (30.0, [NAME, "EX:OTHER"], True, False)
+    session.apply(QuoteUpdate(NAME, v={}), 5.0, [])
+    assert (session.due, session.symbols, NAME in session) == (40.0, [NAME, "EX:OTHER"], True)
+    session.remove("EX:OTHER")
+    assert (session.due, session.symbols) == (math.inf, [NAME])
+
+
+def test_what_is_missed_is_to_be_added_again_and_has_failed_the_second_time() -> None:
+    session = QuoteSession(ticks=True, quotes=False)
+    session.add(NAME, 30.0)
+    session.add("EX:OTHER", 40.0)
+    assert session.miss(30.0, 60.0) == ([NAME], [])
+    session.remove(NAME)
+    session.add(NAME, 60.0)
+    assert session.miss(60.0, 90.0) == (["EX:OTHER"], [NAME])
+    assert session.due == 90.0
+    assert session.miss(90.0, 120.0) == ([], ["EX:OTHER"]), "though nobody has added it again"
+    session.remove(NAME)
+    session.add(NAME, 200.0)
+    assert session.miss(200.0, 230.0) == ([NAME], []), "of whom it had been waited for in vain, that is over"
+    session.answered(NAME)
+    session.remove(NAME)
+    session.add(NAME, 300.0)
+    assert session.miss(300.0, 330.0) == ([NAME], [])
+
+
+def test_who_has_answered_need_not_do_so_again() -> None:
+    session = QuoteSession(ticks=True, quotes=False)
+    session.add(NAME, 30.0)
+    assert session.answered(NAME) is not None
+    assert session.answered(NAME) is None
+    session.add(NAME, 50.0)
+    assert session.due == math.inf

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
@@ -66,6 +66,34 @@ def test_a_question_that_is_repeated_is_answered_as_it_was_recorded_or_not_at_al
     assert player.take() == framing.packet(resolved("cs_again_L", "a1"))
     with pytest.raises(TapeMismatch, match="TEST:NONE is not on the tape"):
         player.sent(packet_of("resolve_symbol", "cs_again_L", "a2", "TEST:NONE"))
+
+
+def quote(session: str, price: float) -> str:
+    return packet("qsd", session, {"n": "TEST:TWO", "s": "ok", "v": {"lp": price}})
+
+
+def quoted(*more: Record) -> tuple[Playback, Callable[[str], None]]:
+    """A playback of quotes that are late, and what has the live client ask for them."""
+    sends = [record(1, "send", packet("quote_add_symbols", "qs_1", "TEST:TWO")), *more]
+    player = Playback(1, iter([record(30, "recv", '"~h~1"'), record(50, "recv", quote("qs_1", 1.5))]), index(sends))
+    player.sent(packet_of("quote_add_symbols", "qs_L", "TEST:TWO"))
+    player.peek()
+    assert player.take() == framing.packet("~h~1")
+    return player, lambda method: player.sent(packet_of(method, "qs_L", "TEST:TWO"))
+
+
+@pytest.mark.parametrize("was_asked_again", [True, False])
+def test_quotes_asked_for_again_come_as_they_did_whether_or_not_the_recorded_client_did_so(was_asked_again: bool) -> None:
+    again = record(30, "send", packet("quote_remove_symbols", "qs_1", "TEST:TWO"), packet("quote_add_symbols", "qs_1", "TEST:TWO"))
+    player, ask = quoted(*[again] * was_asked_again)
+    ask("quote_remove_symbols")
+    ask("quote_add_symbols")
+    assert player.untaken == []
+    player.peek()
+    assert player.take() == framing.packet(quote("qs_L", 1.5))
+    ask("quote_remove_symbols")
+    with pytest.raises(TapeMismatch, match="TEST:TWO was asked for too late"):
+        ask("quote_add_symbols")
 
 
 def packet_of(method: str, *p: object) -> str:
