@@ -81,6 +81,9 @@ class Interval:
         return f"Interval({str(self)!r})"
 
 
-def resolution(text: object) -> str:
-    """The wire's spelling of a user's interval."""
-    return str(Interval.parse(text))
+def canonical_interval(text: str) -> str:
+    """Two spellings of an interval become one; what is none stays as it is."""
+    try:
+        return str(Interval.parse(text))
+    except InvalidInterval:
+        return text

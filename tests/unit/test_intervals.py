@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tvstreamer.errors import InvalidInterval
-from tvstreamer.intervals import Interval, Unit, resolution
+from tvstreamer.intervals import Interval, Unit, canonical_interval
 from tvstreamer.testing.strategies import intervals
 
 SPELLINGS = {
@@ -27,7 +27,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize(("text", "wire"), [(text, wire) for wire, texts in SPELLINGS.items() for text in texts])
 def test_every_accepted_spelling_has_one_wire_form(text: str, wire: str) -> None:
-    assert resolution(text) == wire
+    assert canonical_interval(text) == wire
 
 
 @given(intervals())
@@ -48,6 +48,11 @@ def test_any_text_at_all_is_read_or_refused_by_value(text: str) -> None:
         assert Interval.parse(str(interval)) == interval
 
 
+@pytest.mark.parametrize("text", ["", "XX", "0", "1.5"])
+def test_what_is_no_interval_stays_as_it_is_where_that_will_do(text: str) -> None:
+    assert canonical_interval(text) == text
+
+
 @given(st.integers(1, 99_999))
 def test_an_upper_case_m_is_months_and_never_minutes(count: int) -> None:
     months, minutes = Interval.parse(f"{count}M"), Interval.parse(f"{count}m")
@@ -58,7 +63,7 @@ def test_an_upper_case_m_is_months_and_never_minutes(count: int) -> None:
 @given(st.integers(1, 1_666))
 def test_hours_are_sixty_minutes(count: int) -> None:
     assert Interval.parse(f"{count}H") == Interval.parse(count_text := str(count * 60))
-    assert resolution(f"{count}h") == count_text
+    assert canonical_interval(f"{count}h") == count_text
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tvstreamer.errors import InvalidInterval, InvalidPlan, VerificationFailed
-from tvstreamer.intervals import Interval
+from tvstreamer.errors import InvalidPlan, VerificationFailed
+from tvstreamer.intervals import canonical_interval
 from tvstreamer.protocol.journal import JournalEntry
 
 _NEAREST = 5
@@ -34,7 +34,7 @@ class Expected:
             entry.kind == self.kind
             and entry.method == self.method
             and (self.symbol is None or self.symbol.upper() in map(str.upper, entry.symbols))
-            and (self.interval is None or _interval(self.interval) == _interval(entry.interval))
+            and (self.interval is None or canonical_interval(self.interval) == canonical_interval(entry.interval))
             and (self.connection is None or self.connection == entry.connection)
         )
 
@@ -110,11 +110,3 @@ def _nearest(entries: Sequence[JournalEntry], expected: Expected) -> list[Journa
 
     ranked = sorted(range(len(entries)), key=lambda number: -likeness(entries[number]))
     return [entries[number] for number in sorted(ranked[:_NEAREST])]
-
-
-def _interval(text: str) -> str:
-    """Two spellings of an interval become one; what is none stays as it is."""
-    try:
-        return str(Interval.parse(text))
-    except InvalidInterval:
-        return text

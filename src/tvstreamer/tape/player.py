@@ -11,8 +11,8 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tvstreamer.errors import FramingError, InvalidInterval, TapeExhausted, TapeMismatch
-from tvstreamer.intervals import Interval
+from tvstreamer.errors import FramingError, TapeExhausted, TapeMismatch
+from tvstreamer.intervals import canonical_interval
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.aliases import Aliases
 from tvstreamer.protocol.ids import AGAIN, purpose
@@ -73,7 +73,7 @@ def index(sends: Iterable[Record]) -> list[Offer]:
                     offers.append(Offer("symbol", record.c, record.t, symbol, "", p.session, p.alias, p.alias))
                 case CreateSeries(p=p) | ModifySeries(p=p):
                     symbol = symbols.get((record.c, p.session, p.alias), p.alias)
-                    interval = _canonical(p.resolution)
+                    interval = canonical_interval(p.resolution)
                     series[record.c, p.session, p.series] = (symbol, interval)
                     offers.append(
                         Offer("series", record.c, record.t, symbol, interval, p.session, p.series, p.alias)
@@ -111,13 +111,6 @@ def nearest_offer(offers: Sequence[Offer], what: str, kind: str) -> str:
     named = {f"{offer.symbol} {offer.interval} {offer.study}".strip(): offer for offer in same_kind}
     close = difflib.get_close_matches(what, list(named), n=1, cutoff=0.0)
     return str(named[close[0]]) if close else ""
-
-
-def _canonical(resolution: str) -> str:
-    try:
-        return str(Interval.parse(resolution))
-    except InvalidInterval:
-        return resolution
 
 
 class Playback:
@@ -182,7 +175,7 @@ class Playback:
                 self._answer_with(self._find("symbol", symbol, ""), p.session, p.alias)
             case CreateSeries(p=p) | ModifySeries(p=p):
                 symbol = self._symbols.get((p.session, p.alias), p.alias)
-                number = self._find("series", symbol, _canonical(p.resolution), purpose=purpose(p.session))
+                number = self._find("series", symbol, canonical_interval(p.resolution), purpose=purpose(p.session))
                 offer = self._series[p.session, p.series] = self._offers[number]
                 self._turnarounds[p.session, p.series] = p.turnaround
                 self._aliases.bind_series((offer.session, offer.name), (p.session, p.series, p.turnaround))

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tvstreamer.errors import FramingError, InvalidInterval, InvalidPlan, TapeMismatch, shorten
-from tvstreamer.intervals import Interval
+from tvstreamer.errors import FramingError, InvalidPlan, TapeMismatch, shorten
+from tvstreamer.intervals import canonical_interval
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.packets import (
     CreateSeries,
@@ -109,7 +109,7 @@ class Questions:
                 symbol = self._symbols[p.session, p.alias] = plain_symbol(p.symbol)
                 return [self._ask("symbol", "resolve_symbol", p.session, symbol, parameters=_wrapping(p.symbol))]
             case CreateSeries(p=p) | ModifySeries(p=p):
-                symbol, interval = self._symbols.get((p.session, p.alias), p.alias), _canonical(p.resolution)
+                symbol, interval = self._symbols.get((p.session, p.alias), p.alias), canonical_interval(p.resolution)
                 self._series[p.session, p.series] = (symbol, interval)
                 creates = isinstance(command, CreateSeries)
                 method = "create_series" if creates else "modify_series"
@@ -138,13 +138,6 @@ class Questions:
 def _wrapping(wire: str) -> str:
     """What a symbol string says beyond the symbol: adjustment, chart type, session."""
     return wire[1:] if wire.startswith("=") else ""
-
-
-def _canonical(resolution: str) -> str:
-    try:
-        return str(Interval.parse(resolution))
-    except InvalidInterval:
-        return resolution
 
 
 def recorded_questions(sends: Iterable[Record], connection: int) -> list[Ask]:
