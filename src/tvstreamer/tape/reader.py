@@ -209,6 +209,7 @@ class TapeReader:
         if whole:
             try:
                 records = decoder.decode_lines(block)
+                _require_text(block, decoder)
             except _UNREADABLE:
                 pass
             else:
@@ -345,7 +346,9 @@ def _blocks(read: Callable[[int], bytes]) -> Iterator[tuple[bytes, bool]]:
 
 def _decode(line: bytes, decoder: _AnyDecoder) -> Record | Decoded | Footer | None:
     try:
-        return decoder.decode(line)
+        whole = decoder.decode(line)
+        _require_text(line, decoder)
+        return whole
     except _UNREADABLE:
         if decoder is _records:
             return _decode_oddity(line)
@@ -354,6 +357,12 @@ def _decode(line: bytes, decoder: _AnyDecoder) -> Record | Decoded | Footer | No
     if isinstance(record, Record):
         return record.decoded(codec.decode_tick_reply if decoder is _stored_ticks else codec.decode_reply)
     return record
+
+
+def _require_text(lines: bytes, decoder: _AnyDecoder) -> None:
+    """Raises `UnicodeDecodeError` where payloads are kept as they stand, and so have not been looked at, and are no UTF-8."""
+    if decoder is _records and not lines.isascii():
+        lines.decode()
 
 
 def _wants_quotes(record: Record | Decoded) -> bool:
@@ -457,6 +466,7 @@ def _only_echoes(line: bytes) -> bool:
 def _sent(line: bytes) -> Record | None:
     try:
         record = _records.decode(line)
+        _require_text(line, _records)
     except _UNREADABLE:
         return None
     return record if record.k == "send" and record.p is not None else None

@@ -141,7 +141,7 @@ def test_a_header_alone_is_a_tape_without_records() -> None:
         assert everything(read(data)) == ([], [])
 
 
-@pytest.mark.parametrize("broken", [b"\n", b"nonsense\n", b"[]\n", b'{"t":1}\n', b'{"t":"x","c":1,"k":"recv","raw":""}\n', b'{"t":1,"c":1,"k":"other"}\n', b'{"t":-1,"c":1,"k":"recv","raw":""}\n', b"\xff\n", b'{"k":"end"}\n', b"[" * 5000 + b"\n"])
+@pytest.mark.parametrize("broken", [b"\n", b"nonsense\n", b"[]\n", b'{"t":1}\n', b'{"t":"x","c":1,"k":"recv","raw":""}\n', b'{"t":1,"c":1,"k":"other"}\n', b'{"t":-1,"c":1,"k":"recv","raw":""}\n', b"\xff\n", b'{"t":1,"c":1,"k":"recv","p":[{"m":"\xff"}]}\n', b'{"k":"end"}\n', b"[" * 5000 + b"\n"])
 def test_a_broken_line_is_an_error_with_its_number_and_reading_goes_on_behind_it(broken: bytes) -> None:
     assert everything(read(HEADER + recv(1) + broken + recv(2)), packets=True)[0] == [1, 2]
     reader = read(HEADER + recv(1) + broken + recv(2))
@@ -260,6 +260,7 @@ def test_what_was_sent_is_found_without_reading_the_rest() -> None:
         b'{"t":2,"c":1,"k":"send","p":["~h~1"]}\n',
         b'{"t":3,"c":1,"k":"send","raw":"odd"}\n',
         b'{"t":4,"c":1,"k":"send","p":[broken]}\n',
+        b'{"t":4,"c":1,"k":"send","p":[{"m":"\xff","p":[]}]}\n',
         b'{"t":5,"c":1,"k":"recv","raw":"\\"k\\":\\"send\\" "}\n',
         b'{"t":6,"c":2,"k":"send","p":[{"m":"set_locale","p":["en","US"]}]}\n',
         b'{"t":7,"c":2,"k":"send","p":["~h~2","~h~3"]}\n',
