@@ -53,7 +53,7 @@ _AnyDecoder = msgspec.json.Decoder[Record] | msgspec.json.Decoder[_Stored] | msg
 _decode_footer = msgspec.json.Decoder(Footer).decode
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_any = msgspec.json.Decoder().decode
-_SEND = b'"k":"send"'
+_SEND = b'"send"'
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
@@ -412,7 +412,7 @@ def scan_sends(source: str | Path | BinaryIO) -> list[Record]:
             if _SEND not in block:
                 continue
             for line in block.split(b"\n"):
-                if _SEND in line[:80] and not _only_echoes(line):
+                if _SEND in line:
                     record = _sent(line)
                     if record is not None:
                         sends.append(record)
@@ -458,15 +458,13 @@ def _head(line: bytes) -> Head | Record | None:
         return record if isinstance(record, Record) else None
 
 
-def _only_echoes(line: bytes) -> bool:
-    # A packet that is no heartbeat is an object.
-    return b'"p":["~h~' in line[:100] and b"{" not in line[1:]
-
-
 def _sent(line: bytes) -> Record | None:
+    """The record of a message that was sent and holds more than echoes."""
     try:
         record = _records.decode(line)
         _require_text(line, _records)
     except _UNREADABLE:
         return None
-    return record if record.k == "send" and record.p is not None else None
+    # A heartbeat is stored as a string.
+    told = record.k == "send" and any(not bytes(raw).startswith(b'"') for raw in record.p or ())
+    return record if told else None

@@ -266,9 +266,12 @@ def test_what_was_sent_is_found_without_reading_the_rest() -> None:
         b'{"t":7,"c":2,"k":"send","p":["~h~2","~h~3"]}\n',
         b'{"t":8,"c":2,"k":"send","p":["~h~4",{"m":"set_locale","p":["en","US"]}]}\n',
     ]
+    # As another writer may put it.
+    sent.append(b'{"k": "send", "p": ["~h~5"], "t": 9, "c": 2}\n')
+    sent.append(b'{"p": [{"m": "set_locale", "p": ["%s", "US"]}], "t": 10, "c": 2, "k": "send"}\n' % (b"x" * 100))
     assert scan_sends(io.BytesIO(HEADER + recv(1))) == []
     found: list[Record] = scan_sends(io.BytesIO(HEADER + b"".join(sent)))
-    assert [(record.t, record.c) for record in found] == [(1, 1), (6, 2), (8, 2)]
+    assert [(record.t, record.c) for record in found] == [(1, 1), (6, 2), (8, 2), (10, 2)]
 
 
 def test_heads_tell_of_every_record_up_to_the_first_line_that_is_none() -> None:
