@@ -180,7 +180,7 @@ class TapeWriter:
                 # What `format.offset` gives. Called as a method, `round` takes half the time.
                 t = self._last = ((at - self._start) * 1e9).__round__()
             else:
-                t = self._last
+                at, t = self._reached, self._last
             if kind is not self._kind or connection != self._connection:
                 if self._over:
                     self._refuse()
@@ -248,7 +248,7 @@ class TapeWriter:
             self._encode()
             self._lines.append(line)
             self._count += 1
-            if len(self._lines) >= self._every or at >= self._flush_at:
+            if len(self._lines) >= self._every or self._reached >= self._flush_at:
                 self.flush()
         return moment(self._start, t)
 

@@ -164,6 +164,7 @@ BEAT = framing.packet("~h~7")
         ([framing.packet('{"m":"a","p":' + "[" * 200 + "]" * 200 + "}")], False),
         ([framing.packet('{"m":"a","p":["\ud800"]}')], False),
         ([framing.packet('{"m":"'), PLAIN], False),
+        (['{"m":"a","p":[]}', PLAIN], False),
         ([framing.packet('{"m":"a"}{"m":"b"}')], False),
         ([PLAIN, framing.packet('{"m":"a","p":[]') + PLAIN], False),
         ([framing.packet('{"m":"a","p":["' + "x" * 5_000 + '"]}'), PLAIN], True),

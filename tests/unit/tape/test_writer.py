@@ -119,6 +119,17 @@ def test_records_reach_the_file_after_so_many_and_after_so_long() -> None:
     assert len(records_of(disk)) == 5
 
 
+@pytest.mark.parametrize("back", [0.0, 1.0, 3600.0])
+def test_without_a_time_between_flushes_each_record_is_flushed_also_while_the_clock_is_behind(back: float) -> None:
+    disk = Disk()
+    writer = writer_to(disk, flush_seconds=0.0)
+    writer.received(1, HELLO, START + 5.0)
+    writer.received(1, HELLO, START + 5.0 - back)
+    assert len(records_of(disk)) == 2
+    writer.note(1, {}, START + 5.0 - back)
+    assert len(records_of(disk)) == 3
+
+
 def test_a_flush_or_the_end_of_a_connection_writes_at_once() -> None:
     disk = Disk()
     writer = writer_to(disk)
