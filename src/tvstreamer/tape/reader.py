@@ -209,7 +209,7 @@ class TapeReader:
         if whole:
             try:
                 records = decoder.decode_lines(block)
-                _require_text(block, decoder)
+                _require_text(block)
             except _UNREADABLE:
                 pass
             else:
@@ -347,7 +347,7 @@ def _blocks(read: Callable[[int], bytes]) -> Iterator[tuple[bytes, bool]]:
 def _decode(line: bytes, decoder: _AnyDecoder) -> Record | Decoded | Footer | None:
     try:
         whole = decoder.decode(line)
-        _require_text(line, decoder)
+        _require_text(line)
         return whole
     except _UNREADABLE:
         if decoder is _records:
@@ -359,9 +359,9 @@ def _decode(line: bytes, decoder: _AnyDecoder) -> Record | Decoded | Footer | No
     return record
 
 
-def _require_text(lines: bytes, decoder: _AnyDecoder) -> None:
-    """Raises `UnicodeDecodeError` where payloads are kept as they stand, and so have not been looked at, and are no UTF-8."""
-    if decoder is _records and not lines.isascii():
+def _require_text(lines: bytes) -> None:
+    """Raises `UnicodeDecodeError` where this is no UTF-8: what was decoded may have passed over it."""
+    if not lines.isascii():
         lines.decode()
 
 
@@ -462,7 +462,7 @@ def _sent(line: bytes) -> Record | None:
     """The record of a message that was sent and holds more than echoes."""
     try:
         record = _records.decode(line)
-        _require_text(line, _records)
+        _require_text(line)
     except _UNREADABLE:
         return None
     # A heartbeat is stored as a string.

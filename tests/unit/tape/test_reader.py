@@ -141,7 +141,7 @@ def test_a_header_alone_is_a_tape_without_records() -> None:
         assert everything(read(data)) == ([], [])
 
 
-@pytest.mark.parametrize("broken", [b"\n", b"nonsense\n", b"[]\n", b'{"t":1}\n', b'{"t":"x","c":1,"k":"recv","raw":""}\n', b'{"t":1,"c":1,"k":"other"}\n', b'{"t":-1,"c":1,"k":"recv","raw":""}\n', b"\xff\n", b'{"t":1,"c":1,"k":"recv","p":[{"m":"\xff"}]}\n', b'{"k":"end"}\n', b"[" * 5000 + b"\n"])
+@pytest.mark.parametrize("broken", [b"\n", b"nonsense\n", b"[]\n", b'{"t":1}\n', b'{"t":"x","c":1,"k":"recv","raw":""}\n', b'{"t":1,"c":1,"k":"other"}\n', b'{"t":-1,"c":1,"k":"recv","raw":""}\n', b"\xff\n", b'{"t":1,"c":1,"k":"recv","p":[{"m":"\xff"}]}\n', b'{"t":1,"c":1,"k":"recv","p":[{"m":"qsd","p":["q",{"n":"A:B","v":{"ch":"\xff"}}]}]}\n', b'{"k":"end"}\n', b"[" * 5000 + b"\n"])
 def test_a_broken_line_is_an_error_with_its_number_and_reading_goes_on_behind_it(broken: bytes) -> None:
     assert everything(read(HEADER + recv(1) + broken + recv(2)), packets=True)[0] == [1, 2]
     reader = read(HEADER + recv(1) + broken + recv(2))
