@@ -22,6 +22,9 @@ _ONE_SECOND = 2.0
 the server takes its time to pass on what has changed."""
 
 
+_NOTHING = TickValues()
+
+
 class QuoteState:
     """Everything known of one symbol in one quote session."""
 
@@ -132,7 +135,10 @@ class QuoteSession:
             state = self.answered(update.n)
             if state is None:
                 return None
-        changes = update.v if isinstance(update.v, TickValues) else tick_values(update.v)
+        changes = update.v
+        if not isinstance(changes, TickValues):
+            # Where there are no ticks, their hours may still be of use.
+            changes = tick_values(changes) if self.ticks or "session" in changes else _NOTHING
         if self.ticks:
             price, volume, moment = changes.lp, changes.volume, changes.lp_time
             if price is UNSET:

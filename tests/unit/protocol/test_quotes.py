@@ -11,7 +11,7 @@ import pytest
 from tvstreamer.constants import NO_VALUE
 from tvstreamer.events import Event, Quote, SymbolFailed, Tick
 from tvstreamer.protocol import codec
-from tvstreamer.protocol.packets import QuoteData, QuoteUpdate, TickData, TickUpdate
+from tvstreamer.protocol.packets import QuoteData, QuoteUpdate, TickData, TickUpdate, TickValues
 from tvstreamer.protocol.quotes import QuoteSession, number
 
 NAME = "EX:SYM"
@@ -130,6 +130,13 @@ def test_a_quote_has_what_came_and_everything_known_by_now() -> None:
     told = Told(ticks=False, quotes=True)
     assert told({"lp": 1.0, "bid": 0.5}) == [Quote(NAME, 5.0, "ok", {"lp": 1.0, "bid": 0.5}, {"lp": 1.0, "bid": 0.5})]
     assert told({"bid": 0.75, "ask": 2}) == [Quote(NAME, 5.0, "ok", {"bid": 0.75, "ask": 2}, {"lp": 1.0, "bid": 0.75, "ask": 2})]
+
+
+@pytest.mark.parametrize("told", [Told(ticks=False, quotes=True), Told(), Ticking()], ids=["quotes", "ticks and all", "ticks"])
+def test_the_hours_of_a_market_are_handed_on_whatever_a_session_is_there_for(told: Told) -> None:
+    changes = told.session.apply(told.read({"session": "0930-1600", "timezone": "America/New_York"}), 5.0, [])
+    assert changes == TickValues(session="0930-1600", timezone="America/New_York")
+    assert told.session.apply(told.read({"ch": 1.0}), 5.0, []) == TickValues()
 
 
 def test_an_update_without_changes_is_told_as_such() -> None:
