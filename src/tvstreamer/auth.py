@@ -46,6 +46,8 @@ AHEAD = 120.0
 """Seconds before a token expires at which another is asked for."""
 RETRY = 15.0
 """Seconds after which it is asked for again, where there was none."""
+MOST_HAR = 512 * 1024 * 1024
+"""Bytes of a HAR file."""
 
 _UNSAFE_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
 _PAGE_TOKEN = re.compile(r'"auth_token"\s*:\s*"([A-Za-z0-9_.\-]{1,8192})"')
@@ -113,12 +115,12 @@ class Credentials:
         return cls(token or ANONYMOUS_TOKEN, session_cookie(sessionid, sign) if sessionid else None)
 
     @classmethod
-    def from_har(cls, path: str | os.PathLike[str]) -> Credentials:
-        """The newest token and session cookies in a HAR file, as a browser's developer tools save it.
+    def from_har(cls, path: str | os.PathLike[str], *, most: int = MOST_HAR) -> Credentials:
+        """The newest token and session cookies in a HAR file of at most so many bytes, as a browser's developer tools save it.
 
         Only what went to TradingView's hosts is looked at. Raises `CredentialsNotFound`, also where the file cannot be read.
         """
-        return _from_har(Path(path))
+        return _from_har(Path(path), most)
 
     @classmethod
     def of(cls, spec: str, environ: Mapping[str, str]) -> Credentials:
@@ -302,9 +304,6 @@ class _Har(msgspec.Struct, gc=False):
     log: _Log
 
 
-MOST_HAR = 512 * 1024 * 1024
-
-
 def page_token(page: str) -> str:
     """The token that a page of the site holds for whoever is logged in; "" for none. Of several it is the last."""
     if "auth_token" not in page:
@@ -313,13 +312,15 @@ def page_token(page: str) -> str:
     return found[-1] if found else ""
 
 
-def _from_har(path: Path) -> Credentials:
+def _from_har(path: Path, most: int) -> Credentials:
     name = shorten(str(path))
     try:
-        size = path.stat().st_size
-        if size > MOST_HAR:
-            raise CredentialsNotFound(f"{name}: {size} bytes, expected a HAR file of at most {MOST_HAR}")
-        entries = msgspec.json.decode(path.read_bytes(), type=_Har).log.entries
+        with path.open("rb") as file:
+            # A device has no size to be asked for, and need not have an end.
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise CredentialsNotFound(f"{name}: more than {most} bytes, expected a HAR file of at most so many")
+        entries = msgspec.json.decode(content, type=_Har).log.entries
     except OSError as error:
         raise CredentialsNotFound(f"{name}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeError, RecursionError):

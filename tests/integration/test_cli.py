@@ -442,6 +442,13 @@ def test_an_unreadable_log_exits_with_3(tmp_path: Path) -> None:
     assert "No such file" in complaint(3, "import", "log", log, "-o", tmp_path / "tape")
     log.write_text("nothing of interest\n")
     assert "WS RX" in complaint(3, "import", "log", log, "-o", tmp_path / "tape")
+    assert not (tmp_path / "tape").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a file that does not end")
+def test_a_log_that_does_not_end_exits_with_3(tmp_path: Path) -> None:
+    problem = complaint(3, "import", "log", "/dev/zero", "-o", tmp_path / "tape")
+    assert problem == "tvstreamer: /dev/zero:1: a line of more than 67108864 characters\n"
 
 
 def test_a_refused_connection_exits_with_4() -> None:

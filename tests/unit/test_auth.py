@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tvstreamer.auth import AHEAD, MOST_HAR, RETRY, Credentials, TokenWatch, session_cookie, token_expiry
+from tvstreamer.auth import AHEAD, RETRY, Credentials, TokenWatch, session_cookie, token_expiry
 from tvstreamer.constants import ANONYMOUS_TOKEN
 from tvstreamer.errors import (
     CredentialsNotFound,
@@ -233,11 +233,17 @@ def test_what_is_no_har_file_is_refused_without_its_text(tmp_path: Path, text: s
 def test_a_har_file_that_cannot_be_read_or_is_too_long_is_named(tmp_path: Path) -> None:
     with pytest.raises(CredentialsNotFound, match="absent.*cannot be read: No such file"):
         Credentials.from_har(tmp_path / "absent")
-    path = tmp_path / "long.har"
-    with path.open("wb") as file:
-        file.truncate(MOST_HAR + 1)
-    with pytest.raises(CredentialsNotFound, match="at most"):
-        Credentials.from_har(path)
+    path = har(tmp_path / "long.har", entry(cookies=[{"name": "sessionid", "value": "one"}]))
+    size = path.stat().st_size
+    assert Credentials.from_har(path, most=size).cookie == "sessionid=one"
+    with pytest.raises(CredentialsNotFound, match=f"long.har': more than {size - 1} bytes, expected a HAR file of at most so many"):
+        Credentials.from_har(path, most=size - 1)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a file that does not end")
+def test_a_har_file_that_does_not_end_is_given_up() -> None:
+    with pytest.raises(CredentialsNotFound, match="/dev/zero': more than 1000 bytes"):
+        Credentials.from_har("/dev/zero", most=1000)
 
 
 def test_a_session_that_is_no_cookie_is_refused_without_its_value(tmp_path: Path) -> None:

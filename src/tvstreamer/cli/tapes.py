@@ -173,7 +173,7 @@ def replay(
 
 def import_(kind: str, file: str, output: str, overwrite: bool) -> int:
     from tvstreamer.tape.compression import unpacked
-    from tvstreamer.tape.convert.log import import_log
+    from tvstreamer.tape.convert.log import import_log, log_lines
     from tvstreamer.tape.redact import Redactor, new_key
 
     try:
@@ -181,11 +181,11 @@ def import_(kind: str, file: str, output: str, overwrite: bool) -> int:
     except OSError as error:
         raise TapeFormatError(f"cannot be read: {error.strerror}", path=file) from error
     with packed:
-        lines = io.TextIOWrapper(
+        log = io.TextIOWrapper(
             io.BufferedReader(unpacked(packed, file)), encoding="utf-8", errors="surrogateescape", newline="\n"
         )
         writer = import_log(
-            lines,
+            log_lines(log, file),
             output,
             redactor=Redactor(key=new_key()),
             tool=f"tvstreamer {__version__}",

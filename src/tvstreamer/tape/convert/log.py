@@ -7,11 +7,13 @@ logs seen (2025-07-06) repeat every message in another form.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final, TextIO
 
+from tvstreamer.constants import MAX_LINE
 from tvstreamer.errors import FramingError, TapeFormatError
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.packets import Hello
@@ -25,38 +27,70 @@ _LEAD = len("WS TX ")
 _TIME = re.compile(r'"t_ms":([0-9]{10,16})\}')
 
 
+MOST_BEFORE: Final = 256 * 1024 * 1024
+"""Characters of a log, and"""
+MOST_EARLY: Final = 1_000_000
+"""messages in it, up to the first that tells a time. Until then all messages have to be kept."""
+
+
+def log_lines(file: TextIO, name: str = "log") -> Iterator[str]:
+    """The lines of a file. Raises `TapeFormatError` for one that does not end."""
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise TapeFormatError(f"a line of more than {MAX_LINE} characters", path=name, line=number)
+        yield line
+
+
 def import_log(
-    lines: Iterable[str], target: str | BinaryIO, *, redactor: Redactor, tool: str, name: str = "log", overwrite: bool = False
+    lines: Iterable[str],
+    target: str | BinaryIO,
+    *,
+    redactor: Redactor,
+    tool: str,
+    name: str = "log",
+    overwrite: bool = False,
+    most_before: int = MOST_BEFORE,
+    most_early: int = MOST_EARLY,
 ) -> TapeWriter:
     """Makes a tape of a log's lines. Messages before the first known time get that time.
 
-    Raises `TapeFormatError` where no line is a message, and what `TapeWriter` raises.
+    Raises `TapeFormatError` where no line is a message, or none tells a time within the first `most_before` characters and
+    `most_early` messages of a log that has more; and what `TapeWriter` and the lines raise. What was written until then is a
+    finished tape.
     """
     early: list[tuple[str, str]] = []
     writer: TapeWriter | None = None
     at = 0.0
-    others = 0
-    for line in lines:
-        line = line.rstrip("\r\n")
-        kind = _DIRECTIONS.get(line[:_LEAD])
-        if kind is None:
-            others += bool(line)
-            continue
-        message = line[_LEAD:]
-        told = _server_time(message) if kind == "recv" else None
-        at = at if told is None else max(at, told)
-        if writer is None and told is None:
-            early.append((kind, message))
-            continue
+    before = others = 0
+    with contextlib.ExitStack() as finished:
+        for line in lines:
+            before += len(line) + 1
+            if writer is None and before > most_before:
+                expected = "tells the server's time" if early else "begins with 'WS TX ' or 'WS RX '"
+                raise TapeFormatError(f"no line of the first {most_before} characters {expected}", path=name)
+            line = line.rstrip("\r\n")
+            kind = _DIRECTIONS.get(line[:_LEAD])
+            if kind is None:
+                others += bool(line)
+                continue
+            message = line[_LEAD:]
+            told = _server_time(message) if kind == "recv" else None
+            at = at if told is None else max(at, told)
+            if writer is None and told is None:
+                if len(early) == most_early:
+                    raise TapeFormatError(f"none of the first {most_early} messages tells the server's time", path=name)
+                early.append((kind, message))
+                continue
+            if writer is None:
+                writer = finished.enter_context(_start(target, at, redactor, tool, early, overwrite))
+                early = []
+            _write(writer, kind, message, at)
         if writer is None:
-            writer = _start(target, at, redactor, tool, early, overwrite)
-            early = []
-        _write(writer, kind, message, at)
-    if writer is None:
-        if not early:
-            raise TapeFormatError("no line begins with 'WS TX ' or 'WS RX '", path=name)
-        writer = _start(target, at, redactor, tool, early, overwrite)
-    with writer:
+            if not early:
+                raise TapeFormatError("no line begins with 'WS TX ' or 'WS RX '", path=name)
+            writer = finished.enter_context(_start(target, at, redactor, tool, early, overwrite))
         writer.note(1, {"imported": "log", "other_lines": others}, at)
     return writer
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tvstreamer.constants import MAX_LINE
 from tvstreamer.errors import TapeFormatError
 from tvstreamer.protocol import framing
-from tvstreamer.tape.convert.log import import_log
+from tvstreamer.tape.convert.log import import_log, log_lines
 from tvstreamer.tape.format import Record
 from tvstreamer.tape.reader import TapeReader
 from tvstreamer.tape.redact import Redactor
@@ -62,6 +66,65 @@ def test_a_log_without_any_time_starts_at_the_epoch() -> None:
 def test_a_log_without_messages_is_refused() -> None:
     with pytest.raises(TapeFormatError, match=r"log: no line begins with 'WS TX ' or 'WS RX '"):
         imported("nothing", "here")
+
+
+def endless(line: str) -> Iterator[str]:
+    yield from itertools.repeat(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("nothing\n", "no line of the first 1000 characters begins with 'WS TX ' or 'WS RX '"),
+        ("\n", "no line of the first 1000 characters begins with 'WS TX ' or 'WS RX '"),
+        ("WS TX " + "x" * 100, "no line of the first 1000 characters tells the server's time"),
+        ("WS TX x", "none of the first 20 messages tells the server's time"),
+    ],
+)
+def test_a_log_that_does_not_end_is_given_up(tmp_path: Path, line: str, problem: str) -> None:
+    path = tmp_path / "tape.jsonl"
+    with pytest.raises(TapeFormatError, match=f"a.log: {problem}$"):
+        import_log(
+            endless(line), str(path), redactor=Redactor(key=b"k" * 32), tool="test", name="a.log", most_before=1000, most_early=20
+        )
+    assert not path.exists()
+
+
+def test_once_a_time_is_known_a_log_may_be_as_long_as_it_likes() -> None:
+    file = Kept()
+    lines = [f"WS RX {HELLO}", *["WS TX a"] * 500, *["other"] * 500]
+    writer = import_log(lines, file, redactor=Redactor(key=b"k" * 32), tool="test", most_before=1000, most_early=20)
+    assert writer.messages == 501
+
+
+class Zeros(io.RawIOBase):
+    """As /dev/zero: there is always more, and no line ends."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        buffer[:] = bytes(len(buffer))
+        return len(buffer)
+
+
+def test_a_line_that_does_not_end_is_given_up_and_what_came_before_is_a_tape(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    log = io.TextIOWrapper(io.BufferedReader(Zeros()))
+
+    def lines() -> Iterator[str]:
+        yield f"WS RX {HELLO}"
+        yield from log_lines(log, "/dev/zero")
+
+    with pytest.raises(TapeFormatError, match=f"/dev/zero:1: a line of more than {MAX_LINE} characters"):
+        import_log(lines(), str(path), redactor=Redactor(key=b"k" * 32), tool="test")
+    with TapeReader(path) as reader:
+        assert [record.k for record in reader] == ["open", "recv"]
+        assert reader.complete
+
+
+def test_lines_come_as_they_are() -> None:
+    assert list(log_lines(io.StringIO("a\n\nb"))) == ["a\n", "\n", "b"]
 
 
 def test_the_hand_made_log_keeps_every_message() -> None:
