@@ -557,6 +557,9 @@ def _read(path: Path) -> tuple[Header, list[_Part]]:
     sends = scan_sends(path)
     with TapeReader(path) as reader:
         header = reader.header
+        # One that is broken anywhere is refused before anything of it is used.
+        for _ in reader:
+            pass
     return header, [_Part(taped, recorded_questions(sends, taped.number)) for taped in taped_connections(path, sends)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from math import inf
 from pathlib import Path
 
 from tvstreamer.clock import Clock
@@ -109,7 +110,7 @@ class ReplayConnector:
         self._records = enumerate(self._reader)
         start = self.header.start
         if subscriptions:
-            if not self.more(subscriptions):
+            if not self.more(subscriptions) and self._taped:
                 raise unanswered(self._taped, subscriptions)
             first = self._next
             if first is not None and first is not self._taped[0]:
@@ -125,10 +126,13 @@ class ReplayConnector:
 
     def more(self, subscriptions: Sequence[Subscription] = ()) -> bool:
         """Whether the tape holds a further connection that answers these, one that begins behind the end of the present one."""
-        try:
-            self._next = answering(self._taped, subscriptions, self._place)
-        finally:
-            if self._next is None:
+        self._next = answering(self._taped, subscriptions, self._place)
+        if self._next is None:
+            try:
+                # The looks at the tape passed over what is broken, which is told of when it is reached.
+                for _ in self._records:
+                    pass
+            finally:
                 self.close()
         return self._next is not None
 
@@ -147,9 +151,10 @@ class ReplayConnector:
         self._reader.close()
 
     def _of(self, taped: TapedConnection) -> Iterator[Record]:
-        """What the tape holds of a connection, read to its last record and not beyond, where the next may begin."""
+        """What the tape holds of a connection. Where others come behind it is read to its last record, and no further."""
+        limit = taped.end if any(each.begin >= taped.end for each in self._taped) else inf
         for place, record in self._records:
             if record.c == taped.number and record.k != "open":
                 yield record
-            if place + 1 >= taped.end:
+            if place + 1 >= limit:
                 return

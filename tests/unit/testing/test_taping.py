@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tvstreamer import Bar, Event, FakeServer, FaultPlan, StreamRouter, Subscription, TvWSClient, faults
-from tvstreamer.errors import InvalidPlan, InvalidSource, TapeExhausted, TapeMismatch, TransportClosed
+from tvstreamer.errors import InvalidPlan, InvalidSource, TapeExhausted, TapeFormatError, TapeMismatch, TransportClosed
 from tvstreamer.protocol import framing
 from tvstreamer.testing import UsedTape, use_tape
 
@@ -120,6 +120,13 @@ def test_a_client_that_is_played_to_its_end_leaves_the_one_beside_it_to_others(t
     live = beside_each_other(tmp_path / "tape.jsonl", BTC, BTC)
     with use_tape(tmp_path / "tape.jsonl") as tape:
         assert [stream(tape, count=None) for _ in live] == live
+
+
+def test_a_tape_that_is_broken_anywhere_is_refused_before_it_is_used(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"broken\n")
+    with pytest.raises(TapeFormatError, match="not a record: b'broken'"):
+        with use_tape(path):
+            raise AssertionError("it was opened")
 
 
 def test_new_episodes_makes_a_tape_where_there_is_none(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tvstreamer.clock import ScaledClock, VirtualClock
-from tvstreamer.errors import TapeExhausted, TapeMismatch, TransportClosed, TransportTimeout
+from tvstreamer.errors import TapeExhausted, TapeFormatError, TapeMismatch, TransportClosed, TransportTimeout
 from tvstreamer.protocol import framing
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.tape.format import Header
@@ -175,6 +175,37 @@ def test_one_that_was_given_up_is_passed_over(shared: Path) -> None:
     second.send(quotes("T:A"))
     assert second.recv().text == price("T:A", 4)
     connector.close()
+
+
+def test_what_is_broken_is_told_of_when_it_is_reached(shared: Path) -> None:
+    shared.write_bytes(b"".join([*shared.read_bytes().splitlines(keepends=True)[:10], b"broken\n"]))
+    told = r"shared.jsonl:11: not a record: b'broken'"
+    connector = ReplayConnector(shared, VirtualClock, [Subscription("T:A")])
+    goes_on = connector()
+    goes_on.send(quotes("T:A"))
+    assert [goes_on.recv().text for _ in range(2)] == [price("T:A", 2), beat(1)]
+    with pytest.raises(TapeFormatError, match=told):
+        goes_on.recv()
+    connector.close()
+    connector = ReplayConnector(shared, VirtualClock, [Subscription("T:B")])
+    ended = connector()
+    ended.send(quotes("T:B"))
+    assert [text for text, _ in received(ended)] == [price("T:B", 1), price("T:B", 3)]
+    with pytest.raises(TapeFormatError, match=told):
+        connector.more([Subscription("T:B")])
+
+
+def test_what_may_stand_in_what_is_broken_is_not_said_to_be_nowhere(shared: Path) -> None:
+    shared.write_bytes(b"".join([*shared.read_bytes().splitlines(keepends=True)[:10], b"broken\n"]))
+    with pytest.raises(TapeFormatError, match="shared.jsonl:11: not a record: b'broken'"):
+        ReplayConnector(shared, VirtualClock, [Subscription("T:C")])
+
+
+def test_a_tape_without_the_beginning_of_a_connection_has_none(shared: Path) -> None:
+    lines = shared.read_bytes().splitlines(keepends=True)
+    shared.write_bytes(b"".join([lines[0], *lines[3:9]]))
+    with pytest.raises(TapeExhausted, match="no further connection"):
+        ReplayConnector(shared, VirtualClock, [Subscription("T:A")])()
 
 
 def test_what_no_connection_holds_is_a_mismatch_before_anything_is_played(shared: Path) -> None:
