@@ -15,6 +15,8 @@ from tvstreamer.trading_sessions import TradingSession
 
 _UNIX: Final = date(1970, 1, 1).toordinal()
 _MONDAY: Final = date(1990, 1, 1).toordinal() - _UNIX
+_EARLIEST: Final = 1900 * 12
+"""The month, counted from year 0, before which no bar begins."""
 
 
 class Calendar:
@@ -87,7 +89,7 @@ class Calendar:
         """The days that share a day, week or month bar with `day`: the first, and the first of the next bar.
 
         Several days or weeks are counted from 1990-01-01, several months from January of year 0, so that a year begins
-        a new `3M`, `6M` or `12M` bar. Holidays count.
+        a new `3M`, `6M` or `12M` bar; none of these begins before 1900. Holidays count.
         """
         if interval.unit == "M":
             at = date.fromordinal(_UNIX + _MONDAY + 7 * (day // self._days) + day % self._days)
@@ -115,7 +117,8 @@ class Calendar:
         return start, min(start + length, closes)
 
     def _first_of(self, months: int) -> int:
-        """The first day from the beginning of a month on; months are counted from year 0."""
+        """The first day from the beginning of a month on; months are counted from year 0, and begin with 1900."""
+        months = max(months, _EARLIEST)
         week, weekday = divmod(date(months // 12, months % 12 + 1, 1).toordinal() - _UNIX - _MONDAY, 7)
         return self._days * week + min(weekday, self._days)
 

@@ -109,6 +109,12 @@ def test_several_days_are_counted_from_1990_and_quarters_from_january() -> None:
     assert CRYPTO.window(Interval.parse("3M"), utc(2025, 5, 9)) == (utc(2025, 4, 1), utc(2025, 7, 1))
 
 
+@pytest.mark.parametrize(("interval", "ends"), [("24312M", utc(2026, 1, 1)), ("30000M", utc(2500, 1, 1)), ("99999M", utc(8333, 4, 1))])
+def test_a_bar_of_more_months_than_there_were_begins_in_1900(interval: str, ends: int) -> None:
+    assert CRYPTO.window(Interval.parse(interval), utc(2025, 5, 9)) == (utc(1900, 1, 1), ends)
+
+
+
 def test_a_zone_that_is_not_installed_names_what_to_install() -> None:
     with pytest.raises(MissingDependencyError, match="tzdata"):
         Calendar("0930-1600", "Nowhere/Nowhere")
