@@ -55,5 +55,5 @@ def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
 
 def _help(option: Option) -> str:
     choices = f" ({', '.join(option.choices)})" if option.choices else ""
-    default = f" [default: {option.default}]" if option.default not in (None, False) else ""
+    default = "" if option.default is None or option.default is False else f" [default: {option.default}]"
     return f"{option.help}{choices}{default}"

@@ -27,7 +27,8 @@ def test_help_mentions_every_option(front: str, command: Command, word: str, cap
     output, words = capsys.readouterr()
     wanted = [command.help, *(argument.help for argument in command.arguments)]
     wanted += [text for option in command.options for text in (*option.flags, option.help, *option.choices)]
-    wanted += [str(option.default) for option in command.options if option.default]
+    defaults = [option.default for option in command.options if option.default is not None and option.kind != "flag"]
+    wanted += [f"[default: {default}]" for default in defaults]
     assert lacking(wanted, output) == []
     assert words == ""
 
