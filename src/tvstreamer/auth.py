@@ -37,6 +37,7 @@ from tvstreamer.errors import (
 )
 from tvstreamer.protocol import codec, framing
 from tvstreamer.protocol.packets import SetAuthToken
+from tvstreamer.protocol.settings import is_nobodys
 
 logger = logging.getLogger(__name__)
 # pytest shows what the functions of a traceback were called with. Here that is secrets, so it is to leave them out.
@@ -308,7 +309,7 @@ def page_token(page: str) -> str:
     """The token that a page of the site holds for whoever is logged in; "" for none. Of several it is the last."""
     if "auth_token" not in page:
         return ""
-    found = [each for each in _PAGE_TOKEN.findall(page) if not _is_nobody(each)]
+    found = [each for each in _PAGE_TOKEN.findall(page) if not is_nobodys(each)]
     return found[-1] if found else ""
 
 
@@ -346,13 +347,9 @@ def _token_in(entry: _Entry) -> str:
             with contextlib.suppress(FramingError):
                 for payload in framing.split(message.data):
                     command = codec.decode_command(payload)
-                    if isinstance(command, SetAuthToken) and not _is_nobody(command.p.token):
+                    if isinstance(command, SetAuthToken) and not is_nobodys(command.p.token):
                         token = command.p.token
     return token or page_token(entry.response.content.text)
-
-
-def _is_nobody(token: str) -> bool:
-    return token == ANONYMOUS_TOKEN or token.startswith("widget_user_token")
 
 
 def _cookies_in(request: _Request) -> dict[str, str]:

@@ -14,6 +14,11 @@ from tvstreamer.protocol.watchdogs import OFF, Watchdogs
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+\-]{0,31}(/[A-Za-z0-9_+\-]{1,31}){0,2}")
 
 
+def is_nobodys(token: str) -> bool:
+    """Whether a token proves nothing of anybody: the anonymous one, or that of a widget on somebody's page."""
+    return token == ANONYMOUS_TOKEN or token.startswith("widget_user_token")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a client says of itself, and how much it asks for. The token is kept out of every repr."""

@@ -11,7 +11,7 @@ import re
 import secrets
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -53,7 +53,7 @@ from tvstreamer.server.steered import SteeredClock
 from tvstreamer.server.taped import TapeConnection, recorded_symbols
 from tvstreamer.server.verification import Count, Expected, check_count, check_order
 from tvstreamer.symbols import parse_symbol
-from tvstreamer.tape.format import Record
+from tvstreamer.tape.connections import records_of
 from tvstreamer.tape.player import Playback, index
 from tvstreamer.tape.reader import TapeReader, scan_sends
 from tvstreamer.transports.memory import ServedTransport
@@ -630,13 +630,7 @@ class _Tape:
         return recorded_symbols(self._path)
 
     def playback(self) -> Playback:
-        return Playback(self._first, _of_connection(self._path, self._first), self._offers)
-
-
-def _of_connection(path: Path, number: int) -> Iterator[Record]:
-    """One connection's records; the file is closed when they are used up or nobody wants them any more."""
-    with TapeReader(path) as reader:
-        yield from (record for record in reader if record.c == number and record.k != "open")
+        return Playback(self._first, records_of(self._path, self._first), self._offers)
 
 
 def _told(connection: Connection, at: float, each: Callable[[MarketConnection], None] | None) -> None:

@@ -18,7 +18,7 @@ from tvstreamer.studies import Study, study_label
 from tvstreamer.symbols import base_symbol, quoted_symbol
 from tvstreamer.tape.format import Record
 from tvstreamer.tape.player import Offer, index, nearest_offer
-from tvstreamer.tape.reader import scan_heads
+from tvstreamer.tape.reader import TapeReader, scan_heads
 
 _MOST_NAMED = 3
 """So many connections, and things that they lack, are named in an error."""
@@ -67,6 +67,12 @@ class TapedConnection:
     def lacks(self, subscriptions: Iterable[Subscription]) -> list[Question]:
         """What these ask for, and was not asked for on this connection when it was recorded."""
         return [each for subscription in subscriptions for each in questions(subscription) if each not in self.answers]
+
+
+def records_of(path: Path, connection: int) -> Iterator[Record]:
+    """One connection's records behind its opening. The file is closed when they are used up or nobody wants them any more."""
+    with TapeReader(path) as reader:
+        yield from (record for record in reader if record.c == connection and record.k != "open")
 
 
 def taped_connections(path: Path, sends: Iterable[Record]) -> list[TapedConnection]:

@@ -175,7 +175,7 @@ class Playback:
                 self._answer_with(self._find("symbol", symbol, ""), p.session, p.alias)
             case CreateSeries(p=p) | ModifySeries(p=p):
                 symbol = self._symbols.get((p.session, p.alias), p.alias)
-                number = self._find("series", symbol, canonical_interval(p.resolution), purpose=purpose(p.session))
+                number = self._find("series", symbol, canonical_interval(p.resolution), session=p.session)
                 offer = self._series[p.session, p.series] = self._offers[number]
                 self._turnarounds[p.session, p.series] = p.turnaround
                 self._aliases.bind_series((offer.session, offer.name), (p.session, p.series, p.turnaround))
@@ -214,7 +214,7 @@ class Playback:
     def _is_again_in_vain(self, command: object) -> bool:
         """Whether a command repeats a question that the recorded client left at that: this one is not answered either."""
         session = getattr(getattr(command, "p", None), "session", "")
-        return _purpose(session) == AGAIN and all(_purpose(offer.session) != AGAIN for offer in self._offers)
+        return purpose(session) == AGAIN and all(purpose(offer.session) != AGAIN for offer in self._offers)
 
     def _quote(self, session: str, name: str) -> tuple[str, str]:
         """The recorded quote session, and string, that stand for a symbol which the live client adds to one of its own.
@@ -224,7 +224,7 @@ class Playback:
         """
         before = self._unanswered.pop((session, name), None)
         try:
-            offer = self._offers[self._find("quote", symbol_name(name), "", purpose=purpose(session))]
+            offer = self._offers[self._find("quote", symbol_name(name), "", session=session)]
         except TapeMismatch:
             if before is None:
                 raise
@@ -282,12 +282,12 @@ class Playback:
         """Whether the live client follows this symbol's quotes by now."""
         return self._aliases.has_quote(session, name)
 
-    def _find(self, kind: str, symbol: str, interval: str, *, purpose: str = "") -> int:
+    def _find(self, kind: str, symbol: str, interval: str, *, session: str = "") -> int:
         """Takes the recorded request that stands for a live one: not yet played, not yet taken, alike in purpose if one is."""
         fitting = alike(self._offers, kind, symbol, interval)
         ahead = [pair for pair in fitting if pair[1].t >= self.position]
         free = [pair for pair in ahead if pair[0] not in self._taken] or ahead
-        likely = [pair for pair in free if _purpose(pair[1].session) == purpose] or free
+        likely = [pair for pair in free if purpose(pair[1].session) == purpose(session)] or free
         if likely:
             number, offer = likely[0]
             self._taken.add(number)
@@ -325,6 +325,3 @@ class Playback:
             return record.text()
         rewritten = [text for payload in payloads for text in self._aliases.rewrite(payload)]
         return framing.join(rewritten) if rewritten or not payloads else None
-
-
-_purpose = purpose

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from tvstreamer.constants import ANONYMOUS_TOKEN
 from tvstreamer.errors import FramingError
 from tvstreamer.protocol import framing
+from tvstreamer.protocol.settings import is_nobodys
 
 if TYPE_CHECKING:
     from random import Random
@@ -81,16 +82,12 @@ def _is_secret_header(name: Any) -> bool:
     return isinstance(name, str) and _SECRET_HEADER.fullmatch(name) is not None
 
 
-def _is_nobodys(token: str) -> bool:
-    return token == ANONYMOUS_TOKEN or token.startswith("widget_user_token")
-
-
 def page_tokens(text: str) -> list[str]:
     """The tokens of somebody that a page or an answer hands out."""
     if "auth_token" not in text:
         return []
     found = [match.group(3) for pattern in _TOKEN_PATTERNS for match in pattern.finditer(text)]
-    return [token for token in found if not _is_nobodys(token)]
+    return [token for token in found if not is_nobodys(token)]
 
 
 def _holds_token(lines: bytes) -> bool:
@@ -214,10 +211,10 @@ class Redactor:
         return self.pseudonym(value) if isinstance(value, str) else value
 
     def _token(self, match: re.Match[str]) -> str:
-        return match.group() if _is_nobodys(match.group(2)) else self._middle(match)
+        return match.group() if is_nobodys(match.group(2)) else self._middle(match)
 
     def _value(self, match: re.Match[str]) -> str:
-        return match.group() if _is_nobodys(match.group(3)) else match.group(1) + self.pseudonym(match.group(3))
+        return match.group() if is_nobodys(match.group(3)) else match.group(1) + self.pseudonym(match.group(3))
 
     def _middle(self, match: re.Match[str]) -> str:
         return match.group(1) + self.pseudonym(match.group(2)) + match.group(3)

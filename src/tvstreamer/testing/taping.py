@@ -34,7 +34,7 @@ from tvstreamer.protocol import codec
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.sources import Source, open_source, parse_speed
 from tvstreamer.tape.compression import compression_of
-from tvstreamer.tape.connections import TapedConnection, taped_connections
+from tvstreamer.tape.connections import TapedConnection, records_of, taped_connections
 from tvstreamer.tape.exchanges import Exchange, canonical_url, read_exchange
 from tvstreamer.tape.format import Header, Record, moment
 from tvstreamer.tape.reader import TapeReader, scan_sends
@@ -323,7 +323,7 @@ class UsedTape:
     def _play(self, part: _Part, header: Header, clock: Clock) -> ReplayTransport:
         part.playback = MatchedPlayback(
             part.taped.number,
-            _records(self.path, part.taped.number),
+            records_of(self.path, part.taped.number),
             part.taped.offers,
             Expectation(part.asks, self._matchers, self._options.match),
             lenient=self._options.match == "lenient",
@@ -561,11 +561,6 @@ def _read(path: Path) -> tuple[Header, list[_Part]]:
         for _ in reader:
             pass
     return header, [_Part(taped, recorded_questions(sends, taped.number)) for taped in taped_connections(path, sends)]
-
-
-def _records(path: Path, connection: int) -> Iterator[Record]:
-    with TapeReader(path) as reader:
-        yield from (record for record in reader if record.c == connection and record.k != "open")
 
 
 def shape(path: Path) -> list[str]:

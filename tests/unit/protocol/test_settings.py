@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tvstreamer.errors import InvalidPlan
-from tvstreamer.protocol.settings import Settings, check_timezone
+from tvstreamer.protocol.settings import Settings, check_timezone, is_nobodys
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,11 @@ def test_another_time_zone_is_refused(name: Any) -> None:
 
 def test_a_token_is_not_shown() -> None:
     assert repr(Settings(token="secret", n_init_bars=7)) == "Settings(n_init_bars=7)"
+
+
+@pytest.mark.parametrize(
+    ("token", "nobodys"),
+    [("unauthorized_user_token", True), ("widget_user_token", True), ("widget_user_token.x", True), ("eyJhbGciOi", False), ("", False)],
+)
+def test_a_token_that_proves_nothing_is_nobodys(token: str, nobodys: bool) -> None:
+    assert is_nobodys(token) is nobodys

@@ -9,7 +9,7 @@ import pytest
 
 from tvstreamer import Subscription
 from tvstreamer.symbols import wire_symbol
-from tvstreamer.tape.connections import Question, TapedConnection, answering, questions, taped_connections, unanswered
+from tvstreamer.tape.connections import Question, TapedConnection, answering, questions, records_of, taped_connections, unanswered
 from tvstreamer.tape.reader import scan_sends
 
 HEADER = '{"tape":1,"start":1700000000.0,"tool":"by hand"}'
@@ -55,6 +55,14 @@ def both(path: Path) -> list[TapedConnection]:
         path, line(1, "open", url="wss://a/"), line(2, "open", url="wss://b/"), *sent(1, ONE), *sent(2, TWO),
         line(2, "close"), line(1, "recv", p=["~h~1"]), line(1, "close"),
     )  # fmt: skip
+
+
+def test_the_records_of_a_connection_are_its_own_without_its_opening(path: Path) -> None:
+    read(path, line(1, "open"), line(2, "open"), line(1, "recv", raw="a"), line(2, "recv", raw="b"), line(1, "close", code=1000))
+    assert [(record.k, record.raw) for record in records_of(path, 1)] == [("recv", "a"), ("close", None)]
+    assert [record.raw for record in records_of(path, 2)] == ["b"]
+    assert list(records_of(path, 3)) == []
+
 
 
 def test_a_subscription_asks_for_quotes_series_and_studies() -> None:
