@@ -5,11 +5,14 @@ from __future__ import annotations
 import http.client
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 
+from tvstreamer import FakeServer, FaultPlan, faults
 from tvstreamer.clock import ScaledClock, SystemClock, VirtualClock
 from tvstreamer.errors import ConnectFailed, ServerStartError, TransportClosed, TransportTimeout
+from tvstreamer.protocol import framing
 from tvstreamer.server.http.http11 import HttpResponse
 from tvstreamer.server.listener import Listener
 from tvstreamer.testing.scripted import ScriptedConnection
@@ -108,6 +111,41 @@ def test_a_failure_of_the_server_ends_one_connection_and_is_told_as_that(caplog:
     assert (ended.value.code, ended.value.reason) == (1011, "internal error")
     assert "! connection 1 failed" in caplog.text
     assert "LookupError: x" in caplog.text
+
+
+TAPE = """{"tape":1,"start":1700000000.0}
+{"t":0,"c":1,"k":"open"}
+{"t":1,"c":1,"k":"send","p":[{"m":"quote_add_symbols","p":["qs_1","A:B"]}]}
+{"t":2,"c":1,"k":"recv","p":["~h~1"]}
+broken
+"""
+
+
+@pytest.mark.parametrize("plan", [None, FaultPlan([faults.duplicate(at=1_000_000.0)])])
+def test_the_journal_knows_that_the_server_ended_it(tmp_path: Path, plan: FaultPlan | None) -> None:
+    (tmp_path / "tape.jsonl").write_text(TAPE)
+    with FakeServer(tape=tmp_path / "tape.jsonl", speed="max", faults=plan) as server:
+        client = connect(server.url, clock=CLOCK)
+        client.send(framing.join(['{"m":"quote_create_session","p":["qs_1"]}', '{"m":"quote_add_symbols","p":["qs_1","A:B"]}']))
+        [failed] = server.verify("", kind="closed", count=1, timeout=20)
+        client.close()
+    assert failed.detail == "1011 internal error"
+    with FakeServer(seed=1, faults=plan) as server:
+        client = connect(server.url, clock=CLOCK)
+        client.recv(20)
+    [stopped] = server.verify("", kind="closed", count=1, timeout=20)
+    client.close()
+    assert stopped.detail == "1001 server stops"
+
+
+def test_a_connection_that_cannot_begin_is_ended_as_one_that_fails_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "tape.jsonl").write_text(TAPE.replace('{"t":2,"c":1,"k":"recv","p":["~h~1"]}\n', ""))
+    with FakeServer(tape=tmp_path / "tape.jsonl", speed="max") as server:
+        client = connect(server.url, clock=CLOCK)
+        with pytest.raises(TransportClosed) as ended:
+            client.recv(20)
+    assert (ended.value.code, ended.value.reason) == (1011, "internal error")
+    assert "! connection 1 failed" in caplog.text
 
 
 class Stuck(ScriptedConnection):

@@ -97,7 +97,7 @@ class FaultyPeer(Generic[C]):
         self.open = False
         self.inner.disconnected(at, code, reason)
         protocol = getattr(self.inner, "protocol", None)
-        if isinstance(protocol, ServerProtocol) and self.closing is None:
+        if isinstance(protocol, ServerProtocol) and self.closing is None and self.inner.closing is None:
             protocol.note(at, "closed", "", f"{code} by the client" + (f": {reason}" if reason else ""))
 
     def receive(self, message: str, at: float) -> None:

@@ -298,10 +298,10 @@ class _Client:
             return
         (made, clock), self._made = self._made, None
         connection: FaultyPeer[Any] = made if isinstance(made, FaultyPeer) else FaultyPeer(made, clock)
-        connection.connected(clock.now())
         try:
             async with anyio.create_task_group() as tasks:
                 self._served = (connection, clock, tasks.cancel_scope)
+                connection.connected(clock.now())
                 tasks.start_soon(self._write, connection, clock, tasks.cancel_scope)
                 await self._read(connection, clock)
                 tasks.cancel_scope.cancel()
@@ -314,7 +314,10 @@ class _Client:
                 await self._put()
             raise
         finally:
-            connection.disconnected(clock.now(), *self._how_it_ended())
+            now = clock.now()
+            if self._goodbye is not None:
+                connection.give_up(*self._goodbye, now)
+            connection.disconnected(now, *self._how_it_ended())
         if self._failure is not None:
             raise self._failure
 
