@@ -36,7 +36,7 @@ from tvstreamer.protocol.client import ClientProtocol
 from tvstreamer.protocol.subscription import Subscription
 from tvstreamer.reconnect import Backoff
 from tvstreamer.tape.format import Decoded, Header, Record, moment
-from tvstreamer.transports.base import Connector, Transport
+from tvstreamer.transports.base import Connector, Received, Tee, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +106,8 @@ class Pump:
         self._more = more
         self._backoff = backoff
         self._transport: Transport | None = None
+        self._tee: Tee | None = None
+        """The transport where it is one that records."""
         self._retry_at: float | None = None
         self._trouble: TransportError | None = None
         """What the last connection, or the last attempt at one, came to."""
@@ -118,6 +120,7 @@ class Pump:
         opened_at = transport.info.opened_at
         with self.lock:
             self._transport = transport
+            self._tee = transport if isinstance(transport, Tee) else None
             self._retry_at = None
             self.reached = max(self.reached, opened_at)
             if self._backoff is not None:
@@ -190,14 +193,26 @@ class Pump:
     def _step(self, transport: Transport, longest: float) -> None:
         deadline = self.protocol.next_deadline()
         timeout = longest if deadline is None else min(longest, max(0.0, deadline - self._clock.now()))
+        tee = self._tee
         try:
-            text, at = transport.recv(timeout)
+            arrived = transport.recv(timeout) if tee is None else tee.arrival(timeout)
         except TransportTimeout:
             self._advance(self._clock.now())
             return
         with self.lock:
-            self._advance(at)
-            self.protocol.receive(text, at)
+            self._receive(arrived, tee)
+
+    def _receive(self, arrived: Received, tee: Tee | None) -> None:
+        text, at = arrived
+        if tee is not None:
+            # Another thread may have changed what is asked for since the message arrived: the tape has both in the order, and at
+            # the times, in which they are handled here.
+            stamp = tee.keep(text, max(at, self.reached))
+            if stamp is None:
+                return
+            at = stamp
+        self._advance(at)
+        self.protocol.receive(text, at)
 
     def _advance(self, now: float) -> None:
         with self.lock:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -36,9 +38,13 @@ from tvstreamer.protocol.watchdogs import Watchdogs
 from tvstreamer.pump import EndOfStream, Pump, TapePump
 from tvstreamer.reconnect import Backoff, ReconnectPolicy
 from tvstreamer.tape.format import Header, PacketRecord, Record
+from tvstreamer.tape.reader import TapeReader
+from tvstreamer.tape.redact import Redactor
+from tvstreamer.tape.writer import TapeWriter
 from tvstreamer.testing.scripted import ScriptedConnection
 from tvstreamer.transports.base import Received, Transport, TransportInfo
 from tvstreamer.transports.memory import ServedTransport
+from tvstreamer.transports.record import recording
 
 START = 1_700_000_000.0
 POLICY = ReconnectPolicy(initial=1.0, factor=2.0, maximum=8.0, jitter=0.0, stable=10.0)
@@ -456,6 +462,129 @@ def test_what_is_due_comes_before_what_is_asked_for_changes() -> None:
 
 def packet_timed(method: str, t_ms: int) -> str:
     return framing.packet(json.dumps({"m": method, "p": ["cs", "s", "s1"], "t_ms": t_ms}))
+
+
+# --- a recording, while other threads ask for something -----------------------------------------------------------------
+
+
+class Between:
+    """A transport with messages that wait; `meanwhile` happens between the arrival of one and its handling."""
+
+    def __init__(self, *messages: tuple[float, str]) -> None:
+        self.messages = list(messages)
+        self.meanwhile: Callable[[], object] = lambda: None
+        self.info = TransportInfo("memory", "memory:", START)
+
+    def send(self, message: str) -> None:
+        pass
+
+    def recv(self, timeout: float | None = None) -> Received:
+        if not self.messages:
+            raise TransportClosed(1006, "gone")
+        seconds, text = self.messages.pop(0)
+        self.meanwhile()
+        return Received(text, START + seconds)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        pass
+
+
+class Disk(io.BytesIO):
+    """A file that says what is written to it, and whose bytes outlive its close."""
+
+    written: Callable[[bytes], object] = staticmethod(lambda data: None)
+
+    def write(self, data: Any, /) -> int:
+        self.written(data)
+        return super().write(data)
+
+    def close(self) -> None:
+        pass
+
+
+class Recorded:
+    """A pump over a connection that is recorded, record by record."""
+
+    def __init__(self, connection: Between) -> None:
+        self.clock = VirtualClock(START)
+        self.disk = Disk()
+        self.writer = TapeWriter(self.disk, Header(start=START), redactor=Redactor(key=b"k" * 32), flush_every=1)
+        connect = recording(lambda: connection, self.writer, now=self.clock.now, reached=lambda: self.pump.reached)
+        self.pump = Pump(ClientProtocol(rng=random.Random(1)), connect, self.clock)
+
+    def run(self) -> list[Event]:
+        events: list[Event] = []
+        with contextlib.suppress(EndOfStream, TvError):
+            while True:
+                events += self.pump.turn(0)
+        self.writer.finish()
+        return events
+
+    def tape(self) -> TapeReader:
+        return TapeReader(io.BytesIO(self.disk.getvalue()))
+
+    def replayed(self) -> list[Event]:
+        reader = self.tape()
+        return play(TapePump(ClientProtocol(rng=random.Random(2)), reader.header, iter(reader), VirtualClock(START)))[0]
+
+
+def test_a_message_is_written_down_when_nobody_can_change_what_is_asked_for_before_it_is_handled() -> None:
+    rig = Recorded(Between((1.0, "~m~4~m~~h~1")))
+    rig.pump.connect()
+    free: list[bool] = []
+
+    def probe() -> None:
+        free.append(rig.pump.lock.acquire(blocking=False))
+        if free[-1]:
+            rig.pump.lock.release()
+
+    def look(data: bytes) -> None:
+        if b'"recv"' in data:
+            thread = threading.Thread(target=probe)
+            thread.start()
+            thread.join()
+
+    rig.disk.written = look
+    rig.run()
+    assert free == [False]
+
+
+def test_what_comes_while_another_thread_handles_what_is_due_comes_behind_that_on_the_tape_too() -> None:
+    connection = Between()
+    rig = Recorded(connection)
+    rig.pump.protocol.subscribe(Subscription("EX:SYM", "1"))
+    rig.pump.connect()
+    create = next(payload for record in rig.tape() for payload in record.payloads() if "create_series" in payload)
+    cs, series = json.loads(create)["p"][:2]
+
+    def rows(method: str, close: float, *more: Any, **times: Any) -> str:
+        data = {series: {"s": [{"i": 0, "v": [START - 20.0, 1.0, close, 1.0, close]}], "t": "s1"}}
+        return framing.packet(json.dumps({"m": method, "p": [cs, data, *more], **times}))
+
+    snapshot = rows("timescale_update", 1.0, {}, t_ms=round(START * 1000))
+    completed = packet("series_completed", cs, series, "streaming", "s1", {})
+    connection.messages = [(0.0, snapshot), (0.0, completed), (39.0, rows("du", 2.0))]
+    live = rig.pump.turn(0) + rig.pump.turn(0)
+
+    def meanwhile() -> None:
+        rig.clock.advance(50.0)
+        rig.pump.catch_up()
+
+    connection.meanwhile = meanwhile
+    live += rig.run()
+    bars = [(event.close, event.closed_by) for event in live if isinstance(event, Bar)]
+    assert bars[:2] == [(1.0, None), (1.0, "time")], "it was closed before the last message was handled"
+    assert rig.replayed() == live
+
+
+def test_a_message_that_came_too_late_for_the_tape_is_not_handled() -> None:
+    connection = Between((1.0, "~m~4~m~~h~1"))
+    rig = Recorded(connection)
+    rig.pump.connect()
+    connection.meanwhile = rig.pump.close
+    rig.run()
+    assert rig.pump.protocol.statistics().messages == 0
+    assert [record.k for record in rig.tape() if record.k != "send"] == ["open", "close"]
 
 
 # --- a tape, played whole ---------------------------------------------------------------------------------------------

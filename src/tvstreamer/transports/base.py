@@ -21,7 +21,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from tvstreamer.errors import TransportBusy
 
@@ -57,6 +57,20 @@ class Transport(Protocol):
 
     @property
     def info(self) -> TransportInfo: ...
+
+
+@runtime_checkable
+class Tee(Transport, Protocol):
+    """A transport that writes down what passes, and whose `recv` may be taken apart: a wait, and what makes a message part of
+    the recording. Whoever does the second only when nobody can come between handles messages and sends in the tape's order.
+    """
+
+    def arrival(self, timeout: float | None = None) -> Received:
+        """The next message, of which nothing is written yet."""
+
+    def keep(self, text: str, at: float) -> float | None:
+        """Writes a message down; gives its stamp. None where the end of the connection is on the tape already: it came too
+        late, and is not to be handled."""
 
 
 class Connector(Protocol):

@@ -55,17 +55,27 @@ class RecordingTransport:
         self._inner.send(message)
 
     def recv(self, timeout: float | None = None) -> Received:
+        while True:
+            text, at = self.arrival(timeout)
+            stamp = self.keep(text, at)
+            if stamp is not None:
+                return Received(text, stamp)
+
+    def arrival(self, timeout: float | None = None) -> Received:
         try:
-            text, at = self._inner.recv(timeout)
+            return self._inner.recv(timeout)
         except TransportTimeout:
             # The source pauses, so what is buffered may as well be safe.
             self._guard(partial(self._writer.flush, self._now()))
             raise
         except TransportClosed as closed:
             raise self._closed(closed) from closed
-        stamp = self._guard(lambda: self._writer.received(self._connection, text, at))
-        assert stamp is not None
-        return Received(text, stamp)
+
+    def keep(self, text: str, at: float) -> float | None:
+        with self._lock:
+            if self._ended is not None:
+                return None
+            return self._guard(lambda: self._writer.received(self._connection, text, at))
 
     def _closed(self, closed: TransportClosed) -> TransportClosed:
         by = "client" if closed.by_this_side else "server"

@@ -53,6 +53,21 @@ class EndedByItself:
         pass
 
 
+class ClosedMeanwhile(EndedByItself):
+    """A transport that is closed from outside while the only message of its peer arrives."""
+
+    def __init__(self) -> None:
+        self.arrived = False
+        self.close_outside: Callable[[], None] = lambda: None
+
+    def recv(self, timeout: float | None = None) -> Received:
+        if self.arrived:
+            return super().recv(timeout)
+        self.arrived = True
+        self.close_outside()
+        return Received(PACKET, START)
+
+
 def writer_to(disk: Disk, *, flush_every: int = 100) -> TapeWriter:
     return TapeWriter(disk, Header(start=START), redactor=Redactor(key=b"k" * 32), flush_every=flush_every)
 
@@ -130,6 +145,33 @@ def test_the_own_close_is_recorded_once_as_the_clients_and_reading_on_adds_nothi
         transport.recv(0)
     ends = [(record.code, record.reason, record.by) for record in scene.records() if record.k == "close"]
     assert ends == [(1001, "enough", "client")]
+
+
+def test_what_came_when_this_side_had_closed_is_neither_recorded_nor_handed_on(scene: Scene) -> None:
+    transport = scene.open()
+    scene.peer.send("late")
+    arrived = transport.arrival(0)
+    transport.close()
+    assert transport.keep(*arrived) is None
+    assert [record.k for record in scene.records()] == ["open", "close"]
+
+
+def test_whoever_waits_for_a_message_while_another_thread_closes_finds_the_end(scene: Scene) -> None:
+    inner = ClosedMeanwhile()
+    transport = RecordingTransport(inner, scene.writer, 1, now=scene.clock.now)
+    inner.close_outside = transport.close
+    with pytest.raises(TransportClosed, match="1000"):
+        transport.recv(0)
+    assert [record.k for record in scene.records()] == ["open", "close"]
+
+
+def test_a_message_that_is_waited_for_and_kept_is_one_that_is_received(scene: Scene) -> None:
+    transport = scene.open()
+    for take in (transport.recv, transport.arrival):
+        scene.peer.send(PACKET)
+        assert take(0) == Received(PACKET, START)
+    assert transport.keep(PACKET, START + 3) == START + 3
+    assert [moment(START, record.t) for record in scene.records() if record.k == "recv"] == [START, START + 3]
 
 
 def test_an_own_close_is_stamped_with_what_has_been_handled_by_then(scene: Scene) -> None:
