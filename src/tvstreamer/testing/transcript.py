@@ -16,7 +16,7 @@ from tvstreamer.tape.format import Header
 from tvstreamer.tape.redact import Redactor
 from tvstreamer.tape.writer import TapeWriter
 from tvstreamer.testing.matching import Questions
-from tvstreamer.transports.base import Connector, Received, Transport, TransportInfo
+from tvstreamer.transports.base import Connector, Received, Tee, Transport, TransportInfo
 
 KEPT = 2_000
 """Messages of a connection that a slice can hold."""
@@ -166,6 +166,27 @@ class ObservedTransport:
         self._inner.close(code, reason)
 
 
+class ObservedTee(ObservedTransport):
+    """The same of a transport that records, whose client decides when a message is written down."""
+
+    def __init__(self, inner: Tee, transcript: Transcript) -> None:
+        super().__init__(inner, transcript)
+        self._tee = inner
+
+    def arrival(self, timeout: float | None = None) -> Received:
+        try:
+            return self._tee.arrival(timeout)
+        except TransportClosed:
+            self._transcript.closed = True
+            raise
+
+    def keep(self, text: str, at: float) -> float | None:
+        stamp = self._tee.keep(text, at)
+        if stamp is not None:
+            self._transcript.received(text, stamp)
+        return stamp
+
+
 class Observer:
     """Keeps the transcripts of all connections that it had a part in, and can end those that nobody ended."""
 
@@ -186,7 +207,7 @@ class Observer:
             transcript = Transcript(inner.info)
             with self._lock:
                 self._seen.append((inner, transcript))
-            return ObservedTransport(inner, transcript)
+            return ObservedTee(inner, transcript) if isinstance(inner, Tee) else ObservedTransport(inner, transcript)
 
         return connect
 

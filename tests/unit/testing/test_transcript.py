@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from tvstreamer import FakeServer, TvWSClient
 from tvstreamer.clock import VirtualClock
 from tvstreamer.errors import TapeMismatch, TransportClosed
 from tvstreamer.protocol import framing
+from tvstreamer.tape.format import Header
 from tvstreamer.tape.reader import TapeReader
 from tvstreamer.tape.redact import Redactor
+from tvstreamer.tape.writer import TapeWriter
 from tvstreamer.testing.transcript import Observer
-from tvstreamer.transports.base import Received, TransportInfo
+from tvstreamer.transports.base import Received, Tee, TransportInfo
 from tvstreamer.transports.memory import pair
+from tvstreamer.transports.record import recording
 
 SECRET = "canary-7f3a9b"
 REDACTOR = Redactor(key=b"k" * 32, secrets=[SECRET])
@@ -58,6 +62,28 @@ def test_what_was_not_answered_is_what_was_waited_for() -> None:
     assert text.splitlines()[-1].endswith("no frame")
     assert repr(transport).startswith("<ObservedTransport of ")
     assert transport.info is near.info
+
+
+def test_what_a_client_lets_a_recorder_keep_is_seen_and_what_came_too_late_is_not() -> None:
+    observer, clock = Observer(), VirtualClock()
+    near, far = pair(clock)
+    with TapeWriter(io.BytesIO(), Header(start=clock.now()), redactor=REDACTOR) as writer:
+        tee = observer.observed(recording(lambda: near, writer, now=clock.now))()
+        assert isinstance(tee, Tee)
+        (transcript,) = observer.transcripts
+        far.send("first")
+        arrived = tee.arrival(0)
+        assert list(transcript.messages) == []
+        stamp = tee.keep(*arrived)
+        assert list(transcript.messages) == [("recv", stamp, "first")]
+        far.send("second")
+        arrived = tee.arrival(0)
+        far.close(1000, "bye")
+        with pytest.raises(TransportClosed):
+            tee.arrival(0)
+        assert transcript.closed
+        assert tee.keep(*arrived) is None
+        assert [text for _, _, text in transcript.messages] == ["first"]
 
 
 def test_secrets_are_neither_shown_nor_saved(tmp_path: Path) -> None:
