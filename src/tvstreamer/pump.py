@@ -175,39 +175,48 @@ class Pump:
     def _work(self, transport: Transport, longest: float) -> None:
         try:
             self.flush()
-            self._step(transport, longest)
+            arrived = self._arrival(transport, longest)
+            with self.lock:
+                self._handle(transport, arrived)
+        except TapeWriteError as error:
+            transport.close(1001)
+            self._end = error
+
+    def _arrival(self, transport: Transport, longest: float) -> Received | TransportClosed | None:
+        """A message, the end of the connection, or None where a deadline or `longest` comes first."""
+        deadline = self.protocol.next_deadline()
+        timeout = longest if deadline is None else min(longest, max(0.0, deadline - self._clock.now()))
+        try:
+            return transport.recv(timeout) if self._tee is None else self._tee.arrival(timeout)
+        except TransportTimeout:
+            return None
+        except TransportClosed as closed:
+            return closed
+
+    def _handle(self, transport: Transport, arrived: Received | TransportClosed | None) -> None:
+        """Handles what arrived, as one with its consequences: no other thread changes in between what is asked for."""
+        if isinstance(arrived, TransportClosed):
+            self._ended(arrived if self._tee is None else self._tee.keep_end(arrived))
+            return
+        try:
+            if arrived is None:
+                self._advance(self._clock.now())
+            else:
+                self._receive(*arrived)
             self.flush()
             verdict = self.protocol.stalled
             if verdict is not None:
                 self._replace(transport, STALL_CODE, verdict)
-        except TransportClosed as closed:
-            self._ended(closed)
-        except TapeWriteError as error:
-            transport.close(1001)
-            self._end = error
         except RemoteProtocolError as error:
             self._replace(transport, 1002, str(error)[:_REASON])
             if self._end is not None:
                 self._end = error
 
-    def _step(self, transport: Transport, longest: float) -> None:
-        deadline = self.protocol.next_deadline()
-        timeout = longest if deadline is None else min(longest, max(0.0, deadline - self._clock.now()))
-        tee = self._tee
-        try:
-            arrived = transport.recv(timeout) if tee is None else tee.arrival(timeout)
-        except TransportTimeout:
-            self._advance(self._clock.now())
-            return
-        with self.lock:
-            self._receive(arrived, tee)
-
-    def _receive(self, arrived: Received, tee: Tee | None) -> None:
-        text, at = arrived
-        if tee is not None:
+    def _receive(self, text: str, at: float) -> None:
+        if self._tee is not None:
             # Another thread may have changed what is asked for since the message arrived: the tape has both in the order, and at
             # the times, in which they are handled here.
-            stamp = tee.keep(text, max(at, self.reached))
+            stamp = self._tee.keep(text, max(at, self.reached))
             if stamp is None:
                 return
             at = stamp

@@ -528,25 +528,32 @@ class Recorded:
         return play(TapePump(ClientProtocol(rng=random.Random(2)), reader.header, iter(reader), VirtualClock(START)))[0]
 
 
-def test_a_message_is_written_down_when_nobody_can_change_what_is_asked_for_before_it_is_handled() -> None:
-    rig = Recorded(Between((1.0, "~m~4~m~~h~1")))
+@pytest.mark.parametrize(
+    ("message", "kinds"), [("~m~4~m~~h~1", ["recv", "close"]), ("~m~9~m~x", ["recv", "close"]), (None, ["close"])]
+)
+def test_what_arrives_is_written_down_when_nobody_can_change_what_is_asked_for_before_it_is_handled(
+    message: str | None, kinds: list[str]
+) -> None:
+    rig = Recorded(Between(*[] if message is None else [(1.0, message)]))
     rig.pump.connect()
-    free: list[bool] = []
+    free: list[tuple[str, bool]] = []
 
-    def probe() -> None:
-        free.append(rig.pump.lock.acquire(blocking=False))
-        if free[-1]:
+    def probe(kind: str) -> None:
+        has = rig.pump.lock.acquire(blocking=False)
+        free.append((kind, has))
+        if has:
             rig.pump.lock.release()
 
     def look(data: bytes) -> None:
-        if b'"recv"' in data:
-            thread = threading.Thread(target=probe)
-            thread.start()
-            thread.join()
+        for kind in ("recv", "close"):
+            if f'"k":"{kind}"'.encode() in data:
+                thread = threading.Thread(target=probe, args=(kind,))
+                thread.start()
+                thread.join()
 
     rig.disk.written = look
     rig.run()
-    assert free == [False]
+    assert free == [(kind, False) for kind in kinds]
 
 
 def test_what_comes_while_another_thread_handles_what_is_due_comes_behind_that_on_the_tape_too() -> None:

@@ -186,6 +186,9 @@ class ObservedTee(ObservedTransport):
             self._transcript.received(text, stamp)
         return stamp
 
+    def keep_end(self, closed: TransportClosed) -> TransportClosed:
+        return self._tee.keep_end(closed)
+
 
 class Observer:
     """Keeps the transcripts of all connections that it had a part in, and can end those that nobody ended."""

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from tvstreamer.errors import TransportBusy
+from tvstreamer.errors import TransportBusy, TransportClosed
 
 
 class Received(NamedTuple):
@@ -66,11 +66,14 @@ class Tee(Transport, Protocol):
     """
 
     def arrival(self, timeout: float | None = None) -> Received:
-        """The next message, of which nothing is written yet."""
+        """The next message, of which nothing is written yet. Raises what `recv` raises."""
 
     def keep(self, text: str, at: float) -> float | None:
         """Writes a message down; gives its stamp. None where the end of the connection is on the tape already: it came too
         late, and is not to be handled."""
+
+    def keep_end(self, closed: TransportClosed) -> TransportClosed:
+        """Writes the end of the connection down, which `arrival` told; gives it with its stamp."""
 
 
 class Connector(Protocol):

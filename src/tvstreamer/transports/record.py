@@ -56,7 +56,10 @@ class RecordingTransport:
 
     def recv(self, timeout: float | None = None) -> Received:
         while True:
-            text, at = self.arrival(timeout)
+            try:
+                text, at = self.arrival(timeout)
+            except TransportClosed as closed:
+                raise self.keep_end(closed) from closed
             stamp = self.keep(text, at)
             if stamp is not None:
                 return Received(text, stamp)
@@ -68,8 +71,6 @@ class RecordingTransport:
             # The source pauses, so what is buffered may as well be safe.
             self._guard(partial(self._writer.flush, self._now()))
             raise
-        except TransportClosed as closed:
-            raise self._closed(closed) from closed
 
     def keep(self, text: str, at: float) -> float | None:
         with self._lock:
@@ -77,7 +78,7 @@ class RecordingTransport:
                 return None
             return self._guard(lambda: self._writer.received(self._connection, text, at))
 
-    def _closed(self, closed: TransportClosed) -> TransportClosed:
+    def keep_end(self, closed: TransportClosed) -> TransportClosed:
         by = "client" if closed.by_this_side else "server"
         at = self._end(closed.code, closed.reason, by, self._now() if closed.at is None else closed.at)
         return TransportClosed(closed.code, closed.reason, at=at, by_this_side=closed.by_this_side)

@@ -79,9 +79,10 @@ def test_what_a_client_lets_a_recorder_keep_is_seen_and_what_came_too_late_is_no
         far.send("second")
         arrived = tee.arrival(0)
         far.close(1000, "bye")
-        with pytest.raises(TransportClosed):
+        with pytest.raises(TransportClosed) as closed:
             tee.arrival(0)
         assert transcript.closed
+        assert tee.keep_end(closed.value).at == clock.now()
         assert tee.keep(*arrived) is None
         assert [text for _, _, text in transcript.messages] == ["first"]
 

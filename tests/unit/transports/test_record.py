@@ -165,13 +165,21 @@ def test_whoever_waits_for_a_message_while_another_thread_closes_finds_the_end(s
     assert [record.k for record in scene.records()] == ["open", "close"]
 
 
-def test_a_message_that_is_waited_for_and_kept_is_one_that_is_received(scene: Scene) -> None:
+def test_what_is_waited_for_is_written_down_when_it_is_kept(scene: Scene) -> None:
     transport = scene.open()
     for take in (transport.recv, transport.arrival):
         scene.peer.send(PACKET)
         assert take(0) == Received(PACKET, START)
     assert transport.keep(PACKET, START + 3) == START + 3
-    assert [moment(START, record.t) for record in scene.records() if record.k == "recv"] == [START, START + 3]
+    scene.peer.close(4000, "gone")
+    with pytest.raises(TransportClosed) as closed:
+        transport.arrival(0)
+    scene.clock.advance(5)
+    end = transport.keep_end(closed.value)
+    assert (end.code, end.reason, end.at) == (4000, "gone", START + 5)
+    assert [(record.k, moment(START, record.t)) for record in scene.records()] == [
+        ("open", START), ("recv", START), ("recv", START + 3), ("close", START + 5)
+    ]  # fmt: skip
 
 
 def test_an_own_close_is_stamped_with_what_has_been_handled_by_then(scene: Scene) -> None:
