@@ -234,16 +234,19 @@ class Pump:
         """Gives up a connection that is still open."""
         transport.close(code, reason)
         try:
-            # A recording has written down when that was, to the nanosecond that a tape can hold.
+            # A recording has written down when that was, to the nanosecond that a tape can hold, or that it was over before.
             transport.recv(0)
         except TransportClosed as closed:
-            at = self.reached if closed.at is None else closed.at
-            self._ended(TransportClosed(code, reason, at=at, by_this_side=True))
+            if self._tee is None:
+                at = self.reached if closed.at is None else closed.at
+                closed = TransportClosed(code, reason, at=at, by_this_side=True)
+            self._ended(closed)
 
     def _ended(self, closed: TransportClosed) -> None:
         at = self.reached if closed.at is None and self._closing.is_set() else closed.at
         self._advance(self._clock.now() if at is None else at)
-        ours = self._closing.is_set() or closed.by_this_side
+        # A recording knows who was first, as its replay has to.
+        ours = closed.by_this_side or (self._closing.is_set() and self._tee is None)
         with self.lock:
             self._transport = None
             self.protocol.disconnected(self.reached, closed.reason, code=closed.code, by_us=ours)

@@ -44,7 +44,7 @@ from tvstreamer.tape.writer import TapeWriter
 from tvstreamer.testing.scripted import ScriptedConnection
 from tvstreamer.transports.base import Received, Transport, TransportInfo
 from tvstreamer.transports.memory import ServedTransport
-from tvstreamer.transports.record import recording
+from tvstreamer.transports.record import RecordingTransport
 
 START = 1_700_000_000.0
 POLICY = ReconnectPolicy(initial=1.0, factor=2.0, maximum=8.0, jitter=0.0, stable=10.0)
@@ -468,11 +468,12 @@ def packet_timed(method: str, t_ms: int) -> str:
 
 
 class Between:
-    """A transport with messages that wait; `meanwhile` happens between the arrival of one and its handling."""
+    """A transport with messages that wait, and an end; `meanwhile` happens between the arrival of one and its handling."""
 
     def __init__(self, *messages: tuple[float, str]) -> None:
         self.messages = list(messages)
         self.meanwhile: Callable[[], object] = lambda: None
+        self.end = TransportClosed(4000, "gone")
         self.info = TransportInfo("memory", "memory:", START)
 
     def send(self, message: str) -> None:
@@ -480,7 +481,8 @@ class Between:
 
     def recv(self, timeout: float | None = None) -> Received:
         if not self.messages:
-            raise TransportClosed(1006, "gone")
+            self.meanwhile()
+            raise self.end
         seconds, text = self.messages.pop(0)
         self.meanwhile()
         return Received(text, START + seconds)
@@ -502,15 +504,40 @@ class Disk(io.BytesIO):
         pass
 
 
+class ClosedBehind(RecordingTransport):
+    """A recorder that another thread closes when what has just come is written down."""
+
+    close_outside: Callable[[], None]
+
+    def keep(self, text: str, at: float) -> float | None:
+        stamp = super().keep(text, at)
+        self.close_outside()
+        return stamp
+
+    def keep_end(self, closed: TransportClosed) -> TransportClosed:
+        end = super().keep_end(closed)
+        self.close_outside()
+        return end
+
+
 class Recorded:
     """A pump over a connection that is recorded, record by record."""
 
-    def __init__(self, connection: Between) -> None:
+    def __init__(self, connection: Between, *, closed_behind: bool = False) -> None:
         self.clock = VirtualClock(START)
         self.disk = Disk()
         self.writer = TapeWriter(self.disk, Header(start=START), redactor=Redactor(key=b"k" * 32), flush_every=1)
-        connect = recording(lambda: connection, self.writer, now=self.clock.now, reached=lambda: self.pump.reached)
-        self.pump = Pump(ClientProtocol(rng=random.Random(1)), connect, self.clock)
+        self.connection = connection
+        self.recorder = ClosedBehind if closed_behind else RecordingTransport
+        self.pump = Pump(ClientProtocol(rng=random.Random(1)), self.connect, self.clock)
+
+    def connect(self) -> Transport:
+        transport = self.recorder(
+            self.connection, self.writer, 1, now=self.clock.now, reached=lambda: self.pump.reached
+        )
+        if isinstance(transport, ClosedBehind):
+            transport.close_outside = self.pump.close
+        return transport
 
     def run(self) -> list[Event]:
         events: list[Event] = []
@@ -582,6 +609,28 @@ def test_what_comes_while_another_thread_handles_what_is_due_comes_behind_that_o
     bars = [(event.close, event.closed_by) for event in live if isinstance(event, Bar)]
     assert bars[:2] == [(1.0, None), (1.0, "time")], "it was closed before the last message was handled"
     assert rig.replayed() == live
+
+
+def test_an_end_that_another_thread_was_before_is_the_end_that_it_made() -> None:
+    connection = Between()
+    rig = Recorded(connection)
+    rig.pump.connect()
+    connection.meanwhile = rig.pump.close
+    assert rig.run() == rig.replayed() == [Connected(START, 1)]
+
+
+def test_whoever_closes_behind_the_servers_end_is_told_of_that() -> None:
+    connection = Between()
+    connection.end = TransportClosed(1000, "bye")
+    rig = Recorded(connection, closed_behind=True)
+    rig.pump.connect()
+    assert rig.run() == rig.replayed() == [Connected(START, 1), Disconnected(START, 1, 1000, "bye")]
+
+
+def test_a_connection_that_cannot_be_read_and_is_closed_meanwhile_is_not_lost() -> None:
+    rig = Recorded(Between((1.0, "~m~9~m~x")), closed_behind=True)
+    rig.pump.connect()
+    assert rig.run() == rig.replayed() == [Connected(START, 1)]
 
 
 def test_a_message_that_came_too_late_for_the_tape_is_not_handled() -> None:

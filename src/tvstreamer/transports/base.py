@@ -73,7 +73,8 @@ class Tee(Transport, Protocol):
         late, and is not to be handled."""
 
     def keep_end(self, closed: TransportClosed) -> TransportClosed:
-        """Writes the end of the connection down, which `arrival` told; gives it with its stamp."""
+        """Writes the end of the connection down, which `arrival` told; gives the end that is on the tape, as another thread may
+        have closed before."""
 
 
 class Connector(Protocol):

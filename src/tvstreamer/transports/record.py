@@ -37,8 +37,8 @@ class RecordingTransport:
         self._now = now
         self._reached = reached or now
         self._lock = threading.Lock()
-        self._ended: float | None = None
-        """When the connection ended, as it is on the tape."""
+        self._ended: TransportClosed | None = None
+        """The end of the connection, as it is on the tape."""
         opened_at = writer.opened(connection, inner.info.url, inner.info.opened_at)
         self._info = dataclasses.replace(inner.info, opened_at=opened_at)
 
@@ -79,21 +79,24 @@ class RecordingTransport:
             return self._guard(lambda: self._writer.received(self._connection, text, at))
 
     def keep_end(self, closed: TransportClosed) -> TransportClosed:
-        by = "client" if closed.by_this_side else "server"
-        at = self._end(closed.code, closed.reason, by, self._now() if closed.at is None else closed.at)
-        return TransportClosed(closed.code, closed.reason, at=at, by_this_side=closed.by_this_side)
+        at = self._now() if closed.at is None else closed.at
+        end = self._end(TransportClosed(closed.code, closed.reason, at=at, by_this_side=closed.by_this_side))
+        # A new one, as each that is raised gets a cause and a traceback.
+        return TransportClosed(end.code, end.reason, at=end.at, by_this_side=end.by_this_side)
 
-    def _end(self, code: int, reason: str, by: str, at: float) -> float:
-        """Writes the end of the connection, once, whoever sees it first; the moment of it."""
+    def _end(self, end: TransportClosed) -> TransportClosed:
+        """Writes the end of the connection, once, whoever sees it first; the end that was written."""
+        assert end.at is not None
+        at, by = end.at, "client" if end.by_this_side else "server"
         with self._lock:
             if self._ended is None:
-                self._ended = at
-                self._ended = self._guard(lambda: self._writer.closed(self._connection, code, reason, by, at)) or at
+                self._ended = end
+                end.at = self._guard(lambda: self._writer.closed(self._connection, end.code, end.reason, by, at))
             return self._ended
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         try:
-            self._end(code, reason, "client", self._reached())
+            self._end(TransportClosed(code, reason, at=self._reached(), by_this_side=True))
         finally:
             self._inner.close(code, reason)
 

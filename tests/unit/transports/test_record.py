@@ -182,6 +182,23 @@ def test_what_is_waited_for_is_written_down_when_it_is_kept(scene: Scene) -> Non
     ]  # fmt: skip
 
 
+def test_whoever_is_told_of_the_end_is_told_of_that_on_the_tape(scene: Scene) -> None:
+    transport = scene.open()
+    transport.close(1001, "enough")
+    scene.clock.advance(5)
+    for end in (transport.keep_end(TransportClosed(4000, "gone")), transport.keep_end(TransportClosed())):
+        assert (end.code, end.reason, end.at, end.by_this_side) == (1001, "enough", START, True)
+    assert [(record.k, record.code) for record in scene.records()][1:] == [("close", 1001)]
+
+
+def test_a_close_behind_the_end_that_the_peer_made_changes_nothing(scene: Scene) -> None:
+    transport = scene.open()
+    transport.keep_end(TransportClosed(4000, "gone"))
+    transport.close()
+    end = transport.keep_end(TransportClosed())
+    assert (end.code, end.reason, end.at, end.by_this_side) == (4000, "gone", START, False)
+
+
 def test_an_own_close_is_stamped_with_what_has_been_handled_by_then(scene: Scene) -> None:
     scene.reached = lambda: START + 3
     transport = scene.open()
