@@ -121,6 +121,8 @@ class Pump:
         with self.lock:
             self._transport = transport
             self._tee = transport if isinstance(transport, Tee) else None
+            if self._tee is not None:
+                self._tee.follow(lambda: self.reached)
             self._retry_at = None
             self.reached = max(self.reached, opened_at)
             if self._backoff is not None:

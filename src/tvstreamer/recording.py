@@ -66,13 +66,8 @@ class Recording:
         secrets: Iterable[str],
         *,
         now: Callable[[], float],
-        reached: Callable[[], float],
     ) -> Connector:
-        """Begins, with connections: those of `connector`, which are written down.
-
-        A recording ends where everything up to then has been handled (`reached`), or a replay would close bars that this run
-        did not.
-        """
+        """Begins, with connections: those of `connector`, which are written down."""
         from tvstreamer.transports.record import recording
 
         opened: list[Transport] = []
@@ -85,7 +80,7 @@ class Recording:
             for transport in opened:
                 transport.close()
             raise
-        return recording(lambda: opened.pop() if opened else connector(), writer, now=now, reached=reached)
+        return recording(lambda: opened.pop() if opened else connector(), writer, now=now)
 
     def learn(self, secret: str) -> None:
         """From now on this is secret too."""

@@ -287,11 +287,8 @@ class TvWSClient:
 
             connector = faulty(connector, self._faults, clock=source.clock)
         if self._recording is not None:
-            connector = self._recording.tee(
-                connector, self._header(source, seed), self._secrets(), now=source.clock.now, reached=lambda: pump.reached
-            )
-        pump = Pump(protocol, connector, source.clock, source.more, backoff=self._backoff(rng))
-        return pump
+            connector = self._recording.tee(connector, self._header(source, seed), self._secrets(), now=source.clock.now)
+        return Pump(protocol, connector, source.clock, source.more, backoff=self._backoff(rng))
 
     def _backoff(self, rng: random.Random) -> Backoff | None:
         return None if self._policy is None else Backoff(self._policy, rng)

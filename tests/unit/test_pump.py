@@ -532,9 +532,7 @@ class Recorded:
         self.pump = Pump(ClientProtocol(rng=random.Random(1)), self.connect, self.clock)
 
     def connect(self) -> Transport:
-        transport = self.recorder(
-            self.connection, self.writer, 1, now=self.clock.now, reached=lambda: self.pump.reached
-        )
+        transport = self.recorder(self.connection, self.writer, 1, now=self.clock.now)
         if isinstance(transport, ClosedBehind):
             transport.close_outside = self.pump.close
         return transport

@@ -176,9 +176,9 @@ class TapeWriter:
         self._acquire()
         try:
             if at > self._reached:
-                self._reached = at
                 # What `format.offset` gives. Called as a method, `round` takes half the time.
                 t = self._last = ((at - self._start) * 1e9).__round__()
+                self._reached = at
             else:
                 at, t = self._reached, self._last
             if kind is not self._kind or connection != self._connection:
@@ -242,8 +242,9 @@ class TapeWriter:
         with self._lock:
             if self._over:
                 self._refuse()
-            self._reached = max(self._reached, at)
-            t = self._last = offset(self._start, self._reached)
+            reached = max(self._reached, at)
+            t = self._last = offset(self._start, reached)
+            self._reached = reached
             line = encode_line({"t": t, "c": connection, "k": kind, **fields})
             self._encode()
             self._lines.append(line)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -172,6 +173,9 @@ class ObservedTee(ObservedTransport):
     def __init__(self, inner: Tee, transcript: Transcript) -> None:
         super().__init__(inner, transcript)
         self._tee = inner
+
+    def follow(self, reached: Callable[[], float]) -> None:
+        self._tee.follow(reached)
 
     def arrival(self, timeout: float | None = None) -> Received:
         try:

@@ -18,7 +18,7 @@ recording tee all are transports, so that everything above does not know which o
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -64,6 +64,10 @@ class Tee(Transport, Protocol):
     """A transport that writes down what passes, and whose `recv` may be taken apart: a wait, and what makes a message part of
     the recording. Whoever does the second only when nobody can come between handles messages and sends in the tape's order.
     """
+
+    def follow(self, reached: Callable[[], float]) -> None:
+        """Takes who knows up to which moment everything has been handled: an end that this side makes is written down with that.
+        Were it the moment of the call, a replay would do what was due meanwhile, and has not been done."""
 
     def arrival(self, timeout: float | None = None) -> Received:
         """The next message, of which nothing is written yet. Raises what `recv` raises."""

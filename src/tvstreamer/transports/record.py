@@ -19,7 +19,7 @@ from tvstreamer.transports.base import Connector, Received, Transport, Transport
 class RecordingTransport:
     """Records one connection. Stamps that it hands out are those on the tape.
 
-    `now` stamps what is sent; `reached` the end that this side makes, as the moment up to which everything has been handled.
+    `now` stamps what is sent, and the end that this side makes unless somebody else knows better (`follow`).
     """
 
     def __init__(
@@ -29,13 +29,12 @@ class RecordingTransport:
         connection: int,
         *,
         now: Callable[[], float],
-        reached: Callable[[], float] | None = None,
     ) -> None:
         self._inner = inner
         self._writer = writer
         self._connection = connection
         self._now = now
-        self._reached = reached or now
+        self._reached = now
         self._lock = threading.Lock()
         self._ended: TransportClosed | None = None
         """The end of the connection, as it is on the tape."""
@@ -53,6 +52,9 @@ class RecordingTransport:
         if self._ended is None:
             self._guard(lambda: self._writer.sent(self._connection, message, self._now()))
         self._inner.send(message)
+
+    def follow(self, reached: Callable[[], float]) -> None:
+        self._reached = reached
 
     def recv(self, timeout: float | None = None) -> Received:
         while True:
@@ -109,7 +111,7 @@ class RecordingTransport:
 
 
 def recording(
-    connector: Connector, writer: TapeWriter, *, now: Callable[[], float], reached: Callable[[], float] | None = None
+    connector: Connector, writer: TapeWriter, *, now: Callable[[], float]
 ) -> Connector:
     """A connector whose connections are all recorded on one tape, numbered from 1."""
     numbers = iter(range(1, 1 << 31))
@@ -117,7 +119,7 @@ def recording(
     def connect() -> Transport:
         inner = connector()
         try:
-            return RecordingTransport(inner, writer, next(numbers), now=now, reached=reached)
+            return RecordingTransport(inner, writer, next(numbers), now=now)
         except BaseException:
             inner.close()
             raise

@@ -12,7 +12,7 @@ import pytest
 from tvstreamer import Bar, Event, FakeServer, FaultPlan, StreamRouter, Subscription, TvWSClient, faults
 from tvstreamer.errors import InvalidPlan, InvalidSource, TapeExhausted, TapeFormatError, TapeMismatch, TransportClosed
 from tvstreamer.protocol import framing
-from tvstreamer.testing import UsedTape, use_tape
+from tvstreamer.testing import UsedTape, VirtualClock, use_tape
 
 SOURCE = "fake:seed=7,speed=max"
 BTC, ETH = ("BINANCE:BTCUSDT", "1"), ("BINANCE:ETHUSDT", "5")
@@ -48,6 +48,17 @@ def test_once_records_and_then_replays_the_same_events(tmp_path: Path) -> None:
         assert stream(tape) == live
     assert (tape.play_count, tape.all_played) == (1, True)
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_however_late_a_client_is_closed_its_recording_ends_where_it_has_handled_everything(tmp_path: Path) -> None:
+    with use_tape(tmp_path / "tape.jsonl", "once", source=SOURCE) as tape, TvWSClient([BTC], source=tape, n_init_bars=5) as client:
+        live = list(itertools.islice(client.stream(), 40))
+        assert client.source is not None
+        clock = client.source.clock
+        assert isinstance(clock, VirtualClock)
+        clock.advance(600)
+    with use_tape(tmp_path / "tape.jsonl") as tape:
+        assert stream(tape, count=None) == live
 
 
 def test_the_mode_comes_from_the_environment_or_is_none(tmp_path: Path) -> None:

@@ -84,10 +84,9 @@ class Scene:
         self.disk = Disk(room)
         self.writer = writer_to(self.disk, flush_every=flush_every)
         self.inner, self.peer = pair(self.clock)
-        self.reached: Callable[[], float] | None = None
 
     def open(self) -> RecordingTransport:
-        return RecordingTransport(self.inner, self.writer, 1, now=self.clock.now, reached=self.reached)
+        return RecordingTransport(self.inner, self.writer, 1, now=self.clock.now)
 
     def records(self) -> list[Record]:
         self.writer.finish()
@@ -200,8 +199,8 @@ def test_a_close_behind_the_end_that_the_peer_made_changes_nothing(scene: Scene)
 
 
 def test_an_own_close_is_stamped_with_what_has_been_handled_by_then(scene: Scene) -> None:
-    scene.reached = lambda: START + 3
     transport = scene.open()
+    transport.follow(lambda: START + 3)
     scene.clock.advance(9)
     transport.close()
     assert [moment(START, record.t) for record in scene.records()] == [START, START + 3]
