@@ -60,12 +60,7 @@ class Recording:
         return self.begin(header, secrets).copy
 
     def tee(
-        self,
-        connector: Connector,
-        header: Header,
-        secrets: Iterable[str],
-        *,
-        now: Callable[[], float],
+        self, connector: Connector, header: Header, secrets: Iterable[str], *, now: Callable[[], float]
     ) -> Connector:
         """Begins, with connections: those of `connector`, which are written down."""
         from tvstreamer.transports.record import recording

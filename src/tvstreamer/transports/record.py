@@ -22,14 +22,7 @@ class RecordingTransport:
     `now` stamps what is sent, and the end that this side makes unless somebody else knows better (`follow`).
     """
 
-    def __init__(
-        self,
-        inner: Transport,
-        writer: TapeWriter,
-        connection: int,
-        *,
-        now: Callable[[], float],
-    ) -> None:
+    def __init__(self, inner: Transport, writer: TapeWriter, connection: int, *, now: Callable[[], float]) -> None:
         self._inner = inner
         self._writer = writer
         self._connection = connection
@@ -110,9 +103,7 @@ class RecordingTransport:
             raise
 
 
-def recording(
-    connector: Connector, writer: TapeWriter, *, now: Callable[[], float]
-) -> Connector:
+def recording(connector: Connector, writer: TapeWriter, *, now: Callable[[], float]) -> Connector:
     """A connector whose connections are all recorded on one tape, numbered from 1."""
     numbers = iter(range(1, 1 << 31))
 
