@@ -51,6 +51,9 @@ BATCH = 64
 """Records that a tape at full speed plays in one turn."""
 
 
+_Arrival = Received | TransportClosed | RemoteProtocolError | None
+
+
 class EndOfStream(Exception):
     """The source has ended as it should: nothing more comes."""
 
@@ -184,23 +187,25 @@ class Pump:
             transport.close(1001)
             self._end = error
 
-    def _arrival(self, transport: Transport, longest: float) -> Received | TransportClosed | None:
-        """A message, the end of the connection, or None where a deadline or `longest` comes first."""
+    def _arrival(self, transport: Transport, longest: float) -> _Arrival:
+        """A message, the end of the connection, what cannot be read, or None where a deadline or `longest` comes first."""
         deadline = self.protocol.next_deadline()
         timeout = longest if deadline is None else min(longest, max(0.0, deadline - self._clock.now()))
         try:
             return transport.recv(timeout) if self._tee is None else self._tee.arrival(timeout)
         except TransportTimeout:
             return None
-        except TransportClosed as closed:
-            return closed
+        except (TransportClosed, RemoteProtocolError) as error:
+            return error
 
-    def _handle(self, transport: Transport, arrived: Received | TransportClosed | None) -> None:
+    def _handle(self, transport: Transport, arrived: _Arrival) -> None:
         """Handles what arrived, as one with its consequences: no other thread changes in between what is asked for."""
         if isinstance(arrived, TransportClosed):
             self._ended(arrived if self._tee is None else self._tee.keep_end(arrived))
             return
         try:
+            if isinstance(arrived, RemoteProtocolError):
+                raise arrived
             if arrived is None:
                 self._advance(self._clock.now())
             else:

@@ -20,6 +20,7 @@ from tvstreamer.errors import (
     ConnectFailed,
     ContinuityError,
     FramingError,
+    RemoteProtocolError,
     ServerError,
     TapeExhausted,
     TapeFormatError,
@@ -59,6 +60,7 @@ class Broken:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+        self.after_close = error
         self.closed: list[tuple[int, str]] = []
         self.info = TransportInfo("memory", "memory:", START)
 
@@ -70,6 +72,7 @@ class Broken:
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self.closed.append((code, reason))
+        self.error = self.after_close
 
 
 class Rig:
@@ -284,6 +287,16 @@ def test_what_cannot_be_read_costs_the_connection() -> None:
     assert isinstance(events[1], Disconnected)
     assert events[1].code == closed_with(first) == 1002
     assert "broken framing" in events[1].reason
+
+
+def test_what_a_transport_itself_cannot_read_costs_the_connection_too() -> None:
+    first = Broken(RemoteProtocolError("no message of ours"))
+    first.after_close = TransportClosed(1000, "closed by this side", by_this_side=True)
+    rig = started(Rig(first, server()))
+    events, end = rig.run()
+    assert end is None
+    assert kinds(events) == ["Connected", "Disconnected", "Connected"]
+    assert first.closed == [(1002, "no message of ours")]
 
 
 def test_without_reconnect_what_cannot_be_read_ends_the_stream() -> None:
